@@ -1,0 +1,1 @@
+"""HTTP in and out, one module a door: a route parses, calls one service method, renders."""

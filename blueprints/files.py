@@ -1,0 +1,162 @@
+"""File Drop: upload, read, change, delete and list files (SPEC section 3)."""
+
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request, url_for
+
+from blueprints import responses
+from blueprints.body import (
+    name_from_headers,
+    query_pairs,
+    query_parameters,
+    read_change,
+    read_submission,
+    switch,
+)
+from blueprints.conditions import (
+    check_change,
+    check_preconditions,
+    etag,
+    is_not_modified,
+    requested_range,
+)
+from blueprints.context import owner, services
+from services.catalog import Stale, public
+from services.intake import Submission
+from services.listing import list_files, parse_query
+from services.names import checked_name
+from storage.interfaces import Document, Presigns, Unavailable
+
+# A file may be replaced between the look at its document and the opening of its bytes.
+ATTEMPTS = 5
+PRESIGNED_SECONDS = 60
+
+blueprint = Blueprint("files", __name__)
+
+
+@blueprint.post("/files/upload")
+def upload() -> Response:
+    """Store a file: a form with a part `file`, or the body itself. 201 and its document."""
+    document = services().catalog.create(owner(), _submission())
+    location = url_for("files.download", file_id=document["file_id"])
+    return responses.file_document(document, 201, location)
+
+
+def _submission() -> Submission:
+    parameters = query_parameters("file_name")
+    submission = read_submission(services().settings.max_file_size)
+    given = parameters.get("file_name")
+    named = None if given is None else checked_name(given)
+    if not _is_form():
+        submission.file_name = name_from_headers() or named
+    elif named is not None and submission.file_name is None:
+        submission.file_name = named
+    return submission
+
+
+def _is_form() -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
+def begin_again(view: Callable[[str], Response]) -> Callable[[str], Response]:
+    """Look afresh while the bytes are no longer those that the document described."""
+
+    @wraps(view)
+    def wrapped(file_id: str) -> Response:
+        for _ in range(ATTEMPTS):
+            try:
+                return view(file_id)
+            except Stale:
+                continue
+        raise Unavailable("the bytes of the file do not match its document")
+
+    return wrapped
+
+
+@blueprint.get("/files/<file_id>")
+@begin_again
+def download(file_id: str) -> Response:
+    """The bytes, whole or one range; HEAD gives the same headers."""
+    parameters = query_parameters("inline", "redirect")
+    inline, redirect = switch(parameters, "inline"), switch(parameters, "redirect")
+    catalog = services().catalog
+    document = catalog.get(owner(), file_id)
+    headers = responses.file_headers(document, inline)
+    check_preconditions(request.headers, document)
+    if is_not_modified(request.headers, document):
+        return responses.not_modified(headers)
+    size = document["file_size"]
+    if request.method == "HEAD":
+        return responses.content(None, headers, size, None)
+    chosen = requested_range(request.headers, document)
+    if redirect and isinstance(catalog.objects, Presigns):
+        return _redirect(catalog.objects, document, headers["Content-Disposition"])
+    start, stop = chosen or (0, size)
+    body = catalog.open(document, start, stop) if start < stop else None
+    return responses.content(body, headers, size, chosen)
+
+
+def _redirect(objects: Presigns, document: Document, disposition: str) -> Response:
+    url = objects.presign(
+        document["object_key"], disposition, document["file_type"], PRESIGNED_SECONDS
+    )
+    return Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+@blueprint.get("/files/<file_id>/metadata")
+def metadata(file_id: str) -> Response:
+    """The file document, under the same conditions as the bytes."""
+    query_parameters()
+    document = services().catalog.get(owner(), file_id)
+    check_preconditions(request.headers, document)
+    response = responses.file_document(document)
+    if is_not_modified(request.headers, document):
+        return responses.not_modified(dict(response.headers))
+    return response
+
+
+@blueprint.put("/files/<file_id>")
+def update(file_id: str) -> Response:
+    """New content, a new name, new metadata, or several at once."""
+    catalog = services().catalog
+    check_change(request.headers, catalog.get(owner(), file_id))
+    change = _change()
+    document = catalog.update(
+        owner(), file_id, change, lambda current: check_change(request.headers, current)
+    )
+    answer = {"message": "File updated successfully", "file": public(document)}
+    return responses.as_json(answer, headers={"ETag": etag(document)})
+
+
+def _change() -> Submission:
+    if request.mimetype != "application/json":
+        return _submission()
+    query_parameters()
+    return read_change()
+
+
+@blueprint.delete("/files/<file_id>")
+def delete(file_id: str) -> Response:
+    """Remove a file: its document at once, its bytes when the answer is out."""
+    query_parameters()
+    services().catalog.delete(
+        owner(), file_id, lambda current: check_change(request.headers, current)
+    )
+    return responses.as_json({"message": "File deleted successfully", "file_id": file_id})
+
+
+@blueprint.get("/files")
+def list_all() -> Response:
+    """A page of file documents, newest first; the next page is in `Link` (RFC 8288)."""
+    pairs = query_pairs()
+    documents, cursor = list_files(services().files, owner(), parse_query(pairs))
+    headers = {} if cursor is None else {"Link": _next_link(pairs, cursor)}
+    return responses.as_json([public(document) for document in documents], headers=headers)
+
+
+def _next_link(pairs: list[tuple[str, str]], cursor: str) -> str:
+    kept = [(name, value) for name, value in pairs if name != "cursor"]
+    query = urlencode([*kept, ("cursor", cursor)])
+    return f'<{url_for("files.list_all")}?{query}>; rel="next"'

@@ -1,0 +1,127 @@
+"""A multipart form (RFC 7578) as a stream: its `file` part is read, never held."""
+
+import json
+from collections.abc import Iterator
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+
+from errors import ApiError
+from services.digests import expected_digests, verified
+from services.intake import PIECE, Intake, Submission
+from services.names import checked_metadata, checked_name, name_of_path
+from storage.interfaces import Reader
+
+MAX_PARTS = 16
+MAX_PART_HEADERS = 16 * 2**10
+MAX_TEXT_PART = 64 * 2**10
+# All that a form may hold beside the file: parts, and whatever stands before and after them.
+MAX_OVERHEAD = (MAX_PARTS + 1) * (MAX_PART_HEADERS + MAX_TEXT_PART)
+_TEXT_PARTS = ("file_name", "metadata")
+
+
+def form_submission(body: Reader, boundary: str, limit: int) -> Submission:
+    """Read the form up to its file, or to its end if it has none.
+
+    The content of the submission ends only when the form has ended well. Raises
+    `invalid_form` and the errors of names, metadata and digests, here or while it is read.
+    """
+    return _Form(body, boundary).open(limit)
+
+
+class _Form:
+    """The parser's events taken apart; as a `Reader` it is the content of the file part."""
+
+    def __init__(self, body: Reader, boundary: str) -> None:
+        self._body = body
+        self._submission = Submission()
+        self._seen: set[str] = set()
+        self._received = 0
+        self._file_size = 0
+        try:
+            self._parser = PushMultipartParser(
+                boundary,
+                max_header_size=MAX_PART_HEADERS,
+                max_header_count=64,
+                max_segment_count=MAX_PARTS,
+            )
+        except MultipartError as error:
+            raise ApiError("invalid_form", detail=str(error)) from None
+        self._events = self._parse()
+
+    def open(self, limit: int) -> Submission:
+        segment = self._next_file()
+        if segment is not None:
+            self._submission.declared_type = segment.header("Content-Type")
+            self._submission.suggested_name = name_of_path(segment.filename or "")
+            content = verified(self, expected_digests(segment.header))
+            self._submission.content = Intake(content, limit)
+        return self._submission
+
+    def read(self, size: int, /) -> bytes:
+        piece = next(self._events, None)
+        if isinstance(piece, bytes):
+            self._file_size += len(piece)
+            return piece
+        self._next_file()  # there is none: a second one is refused
+        return b""
+
+    def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
+        chunk = b"-"
+        while chunk:
+            chunk = self._body.read(PIECE)
+            self._received += len(chunk)
+            try:
+                yield from self._parser.parse(chunk)
+            except MultipartError as error:
+                raise ApiError("invalid_form", detail=str(error)) from None
+            if self._received - self._file_size > MAX_OVERHEAD + PIECE:
+                raise ApiError("invalid_form", detail="it holds too much beside the file")
+
+    def _next_file(self) -> MultipartSegment | None:
+        """Go on to the file part, taking in text parts on the way; None at the form's end."""
+        for event in self._events:
+            if not isinstance(event, MultipartSegment):
+                raise ApiError("invalid_form", detail="a part has no header")
+            self._check(event)
+            if event.name == "file":
+                return event
+            self._take_text(event.name or "")
+        return None
+
+    def _check(self, segment: MultipartSegment) -> None:
+        name = segment.name or ""
+        if name != "file" and name not in _TEXT_PARTS:
+            raise ApiError("unknown_part", name=name)
+        if name in self._seen:
+            raise ApiError("repeated_part", name=name)
+        self._seen.add(name)
+        if sum(len(key) + len(value) for key, value in segment.headerlist) > MAX_PART_HEADERS:
+            raise ApiError("invalid_form", detail="the headers of a part are too long")
+        if (segment.content_type or "").startswith("multipart/"):
+            raise ApiError("invalid_form", detail="a part is itself a multipart body")
+        encoding = (segment.header("Content-Transfer-Encoding") or "binary").lower()
+        if encoding not in ("binary", "8bit", "7bit"):
+            raise ApiError("invalid_form", detail="a part has a transfer encoding (RFC 7578 4.7)")
+
+    def _take_text(self, name: str) -> None:
+        text = self._text(name)
+        if name == "file_name":
+            self._submission.file_name = checked_name(text)
+            return
+        try:
+            self._submission.metadata = checked_metadata(json.loads(text))
+        except (ValueError, RecursionError):
+            raise ApiError("invalid_metadata", detail="must be a JSON object") from None
+
+    def _text(self, name: str) -> str:
+        text = bytearray()
+        for event in self._events:
+            if not isinstance(event, bytes):
+                break
+            text += event
+            if len(text) > MAX_TEXT_PART:
+                raise ApiError("invalid_form", detail=f"the part {name!r} is too long")
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            raise ApiError("invalid_form", detail=f"the part {name!r} is not UTF-8") from None

@@ -1,0 +1,80 @@
+"""What kind of content a file is: by its first bytes, its name, and what the client says.
+
+The choice of library stays behind `detect`: docs/decisions has why it is `filetype`.
+"""
+
+import codecs
+import mimetypes
+import re
+
+import filetype
+
+HEAD = 8192
+UNKNOWN = "application/octet-stream"
+_TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
+_MEDIA_TYPE = re.compile(f"({_TOKEN}/{_TOKEN})\\s*(;.*)?", re.DOTALL)
+_BY_NAME = mimetypes.MimeTypes()  # Python's own table, not the machine's
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_TEXTUAL = re.compile(
+    r"text/.+|.+\+(xml|json)|application/(json|xml|javascript|sql|x-sh|x-csh|x-tex|x-latex|toml|yaml)"
+)
+# Formats that begin with readable text and are no plain text.
+_READABLE = ("application/pdf", "application/rtf", "application/postscript")
+# Names may say what a container holds, if that is a format made of this container.
+_CONTAINERS = {
+    "application/zip": re.compile(
+        r"application/(vnd\.(openxmlformats-officedocument|oasis\.opendocument|ms-|android\.).*"
+        r"|epub\+zip|java-archive)"
+    ),
+    "application/gzip": re.compile(r"image/svg\+xml"),
+}
+_NOT_DECLARED = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def detect(head: bytes, name: str, declared: str | None) -> str:
+    """The media type: `head` is the first 8 KiB or all there is, `declared` as it was sent.
+
+    Signatures first, containers and plain text refined by the name, then the declared type,
+    else `application/octet-stream` (SPEC section 2).
+    """
+    by_name = _BY_NAME.guess_type(name)[0] or ""
+    said = _declared(declared)
+    found = _signature(head)
+    if found is not None:
+        refined = _CONTAINERS.get(found)
+        return by_name if refined and refined.fullmatch(by_name) else found
+    if head and _is_text(head):
+        return next((t for t in (by_name, said) if t and _TEXTUAL.fullmatch(t)), "text/plain")
+    if not head and _TEXTUAL.fullmatch(by_name):
+        return by_name
+    return said or UNKNOWN
+
+
+def _signature(head: bytes) -> str | None:
+    found = filetype.guess_mime(head) if head else None
+    if found is None or (found not in _READABLE and _is_text(head)):
+        return None
+    # Two letters are no proof: a bitmap also has four reserved bytes of zero.
+    if found == "image/bmp" and head[6:10] != b"\0\0\0\0":
+        return None
+    return str(found)
+
+
+def _is_text(head: bytes) -> bool:
+    if _CONTROL.search(head):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _declared(declared: str | None) -> str | None:
+    """A well-formed type/subtype without its parameters, lower-cased.
+
+    A form's own type is no statement about a file: it is what curl sends when nothing is said.
+    """
+    match = _MEDIA_TYPE.fullmatch((declared or "").strip())
+    media_type = match[1].lower() if match else None
+    return None if media_type in _NOT_DECLARED else media_type

@@ -1,0 +1,298 @@
+"""Documents in one SQLite file: WAL, synced at every commit, shared by several processes.
+
+A collection is a table of JSON texts. What a query may name is a virtual generated column
+over the JSON, so that plain indexes and row-value comparisons serve it.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from storage.interfaces import (
+    Collection,
+    CollectionSpec,
+    Conflict,
+    Document,
+    NoSpace,
+    Order,
+    Page,
+    Unavailable,
+    Where,
+)
+
+READERS = 8
+BUSY_SECONDS = 3.0
+_OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """SQLite's errors as ours; a misuse of the driver stays the bug that it is."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict(str(error)) from error
+    except (sqlite3.ProgrammingError, sqlite3.NotSupportedError):
+        raise
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise NoSpace(str(error)) from error
+        raise Unavailable(f"SQLite: {error}") from error
+
+
+class _Connections:
+    """A pool for reads, and one connection at a time for writes.
+
+    Waiting for the writer's turn inside the process is fair; SQLite's own lock, which polls,
+    is left to processes. Before a connection is used, the path must still be the file that it
+    has open: writes into a folder that was renamed away would be lost to everyone else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[tuple[tuple[int, int], sqlite3.Connection]] = []
+        self._readers = threading.BoundedSemaphore(READERS)
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        if not self._readers.acquire(timeout=BUSY_SECONDS):
+            raise Unavailable("SQLite: every connection is busy")
+        try:
+            with self._connection() as connection:
+                yield connection
+        finally:
+            self._readers.release()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        if not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise Unavailable("SQLite: another write takes too long")
+        try:
+            with self._connection() as connection:
+                yield connection
+        finally:
+            self._writer.release()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with _translated():
+            identity, connection = self._take()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append((identity, connection))
+
+    def _take(self) -> tuple[tuple[int, int], sqlite3.Connection]:
+        try:
+            status = os.stat(self._path)
+        except OSError as error:
+            raise Unavailable(f"SQLite: {error}") from error
+        identity = (status.st_dev, status.st_ino)
+        while self._idle:
+            opened_as, connection = self._idle.pop()
+            if opened_as == identity:
+                return identity, connection
+            connection.close()
+        return identity, connect(self._path, "rw")
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection as this module wants it; `mode` is SQLite's `rw` or, to create, `rwc`."""
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+class SqliteDatabase:
+    """`storage.interfaces.Database` in the file `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections = _Connections(path)
+
+    def collection(self, spec: CollectionSpec) -> Collection:
+        return SqliteCollection(spec, self._connections)
+
+    def prepare(self, specs: Sequence[CollectionSpec]) -> Mapping[str, str]:
+        existed = self._path.exists()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"SQLite: {error}") from error
+        with _translated():
+            connection = connect(self._path, "rwc")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                for spec in specs:
+                    for statement in schema(spec):
+                        connection.execute(statement)
+            finally:
+                connection.close()
+        return {str(self._path): "was there" if existed else "made"}
+
+    def check(self) -> None:
+        with self._connections.reading() as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+def schema(spec: CollectionSpec) -> Iterator[str]:
+    """The statements that make a collection's table and indexes where they are missing."""
+    columns = [f"{spec.key} TEXT PRIMARY KEY NOT NULL", "version INTEGER NOT NULL"]
+    columns.append("document TEXT NOT NULL")
+    columns += [
+        f"{field} GENERATED ALWAYS AS (json_extract(document, '$.{field}')) VIRTUAL"
+        for field in spec.fields
+        if not field.endswith(".*") and field != spec.key
+    ]
+    yield f"CREATE TABLE IF NOT EXISTS {spec.name} ({', '.join(columns)})"
+    for kind, indexes in (("UNIQUE INDEX", spec.unique), ("INDEX", spec.indexes)):
+        for fields in indexes:
+            name = f"{spec.name}_by_{'_'.join(fields)}"
+            yield f"CREATE {kind} IF NOT EXISTS {name} ON {spec.name} ({', '.join(fields)})"
+
+
+class SqliteCollection:
+    """`storage.interfaces.Collection` as a table."""
+
+    def __init__(self, spec: CollectionSpec, connections: _Connections) -> None:
+        self._spec = spec
+        self._connections = connections
+
+    def insert(self, document: Document) -> Document:
+        with self._connections.writing() as connection:
+            connection.execute(
+                f"INSERT INTO {self._spec.name} ({self._spec.key}, version, document) "
+                "VALUES (?, 1, ?)",
+                (document[self._spec.key], _dump(document)),
+            )
+        return {**document, "version": 1}
+
+    def get(self, **equals: str) -> Document | None:
+        condition = " AND ".join(f"{field} = ?" for field in equals)
+        with self._connections.reading() as connection:
+            row = connection.execute(
+                f"SELECT document, version FROM {self._spec.name} WHERE {condition}",
+                tuple(equals.values()),
+            ).fetchone()
+        return None if row is None else _load(*row)
+
+    def replace(self, document: Document) -> Document:
+        with self._connections.writing() as connection:
+            done = connection.execute(
+                f"UPDATE {self._spec.name} SET version = version + 1, document = ? "
+                f"WHERE {self._spec.key} = ? AND version = ?",
+                (_dump(document), document[self._spec.key], document["version"]),
+            )
+        if done.rowcount == 0:
+            raise Conflict("the document is no longer in this version")
+        return {**document, "version": document["version"] + 1}
+
+    def delete(self, document: Document) -> None:
+        with self._connections.writing() as connection:
+            done = connection.execute(
+                f"DELETE FROM {self._spec.name} WHERE {self._spec.key} = ? AND version = ?",
+                (document[self._spec.key], document["version"]),
+            )
+        if done.rowcount == 0:
+            raise Conflict("the document is no longer in this version")
+
+    def page(
+        self,
+        equals: Mapping[str, str],
+        where: Sequence[Where],
+        order: Order,
+        after: tuple[Any, ...] | None,
+        limit: int,
+        scan: int,
+    ) -> Page:
+        statement, values = page_statement(self._spec.name, equals, where, order, after, scan)
+        documents: list[Document] = []
+        last: tuple[Any, ...] | None = None
+        examined = 0
+        with self._connections.reading() as connection:
+            cursor = connection.execute(statement, values)
+            for document, version, *last_values in cursor:
+                examined += 1
+                last = tuple(last_values)
+                if document is not None:
+                    documents.append(_load(document, version))
+                    if len(documents) == limit:
+                        break
+            cursor.close()
+        ended = len(documents) < limit and examined < scan
+        return Page(documents, None if ended else last)
+
+
+def page_statement(
+    table: str,
+    equals: Mapping[str, str],
+    where: Sequence[Where],
+    order: Order,
+    after: tuple[Any, ...] | None,
+    scan: int,
+) -> tuple[str, list[Any]]:
+    """The query of a page: a run of rows in index order, the document only where it matches."""
+    bounds = [Where(field, "eq", value) for field, value in equals.items()]
+    bounds += [w for w in where if w.field == order.fields[0] and w.op != "contains"]
+    filters = [w for w in where if w not in bounds]
+    matches, match_values = _conditions(filters)
+    bounded, bound_values = _conditions(bounds)
+    fields = ", ".join(order.fields)
+    if after is not None:
+        bounded += f" AND ({fields}) {'<' if order.descending else '>'} ({_marks(after)})"
+        bound_values += after
+    direction = " DESC" if order.descending else ""
+    ordering = ", ".join(field + direction for field in order.fields)
+    statement = (
+        f"SELECT CASE WHEN {matches} THEN document END, version, {fields} FROM {table} "
+        f"WHERE {bounded} ORDER BY {ordering} LIMIT ?"
+    )
+    return statement, [*match_values, *bound_values, scan]
+
+
+def _conditions(where: Sequence[Where]) -> tuple[str, list[Any]]:
+    texts: list[str] = ["1"]
+    values: list[Any] = []
+    for field, op, value in where:
+        column = field
+        if "." in field:
+            parent, _, key = field.partition(".")
+            column = "json_extract(document, ?)"
+            values.append(f'$.{parent}."{key}"')
+        texts.append(f"instr({column}, ?)" if op == "contains" else f"{column} {_OPERATORS[op]} ?")
+        values.append(value)
+    return " AND ".join(texts), values
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _dump(document: Document) -> str:
+    stored = {name: value for name, value in document.items() if name != "version"}
+    return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+
+
+def _load(document: str, version: int) -> Document:
+    return {**json.loads(document), "version": version}
