@@ -11,7 +11,7 @@ from errors import ApiError
 from services.clock import from_timestamp
 from storage.interfaces import Document
 
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
 
 
 class ByteRange(NamedTuple):
@@ -77,17 +77,23 @@ def requested_range(headers: Headers, document: Document) -> ByteRange | None:
     if match is None or match[1] == match[2] == "" or not _if_range_holds(headers, document):
         return None
     size: int = document["file_size"]
+    first, last = _number(match[1]), _number(match[2])
     if match[1] == "":
-        start, stop = max(0, size - int(match[2])), size
+        start, stop = max(0, size - last), size
     else:
-        start = int(match[1])
-        stop = min(int(match[2]) + 1, size) if match[2] else size
-        if match[2] and int(match[2]) < start:
+        start, stop = first, min(last + 1, size) if match[2] else size
+        if match[2] and last < first:
             return None
     if start >= size:
         content_range = {"Content-Range": f"bytes */{size}"}
         raise ApiError("range_not_satisfiable", content_range, size=size)
     return ByteRange(start, stop)
+
+
+def _number(digits: str) -> int:
+    """The number, or one beyond any file where there are more digits than a 64-bit one has."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else 10**18
 
 
 def _if_range_holds(headers: Headers, document: Document) -> bool:

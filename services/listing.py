@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
 
 from errors import ApiError
 from services import clock
@@ -119,21 +119,17 @@ def _after(name: str, value: str) -> list[Where]:
 
 def _before(name: str, value: str) -> list[Where]:
     moment = _moment(name, value)
-    if moment.microsecond % 1000:
-        moment += timedelta(milliseconds=1)  # what is cut off must not exclude that millisecond
-    return [Where("created_at", "lt", clock.timestamp(moment))]
+    # A fraction of a millisecond is cut off, and must not exclude that millisecond.
+    op: Literal["lt", "lte"] = "lte" if moment.microsecond % 1000 else "lt"
+    return [Where("created_at", op, clock.timestamp(moment))]
 
 
 def _moment(name: str, value: str) -> datetime:
     try:
         if not _DATE_TIME.fullmatch(value):
             raise ValueError(value)
-        # Away from the ends of the calendar, where an offset or a rounding would fall off it.
-        moment = datetime.fromisoformat(value.upper())
-        if not 1 < moment.year < 9999:
-            raise ValueError(value)
-        return moment.astimezone(UTC)
-    except ValueError:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter where an offset leads out of the calendar
         detail = "must be an RFC 3339 date and time such as 2026-03-09T18:00:00Z"
         raise ApiError("invalid_parameter", name=name, detail=detail) from None
 
