@@ -16,6 +16,8 @@ class Connection(socket.socket):
     _expects_continue = False
     _head_until: float | None = None
     _waited, _received = 0.0, 0
+    #: Whether the client has said that it will send no more.
+    ended = False
 
     @property
     def awaits_head(self) -> bool:
@@ -51,6 +53,7 @@ class Connection(socket.socket):
             raise TimeoutError(errno.ECONNRESET, "the client stalls") from None
         self._waited += time.monotonic() - begun
         self._received += len(piece)
+        self.ended = not piece
         if self._waited >= WINDOW_SECONDS:
             if self._received < WINDOW_SECONDS * FLOOR:
                 raise TimeoutError(errno.ECONNRESET, "the client is too slow")

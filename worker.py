@@ -40,7 +40,7 @@ class Worker(ThreadWorker):
             response = start_response.__self__
 
             def start(status, headers, exc_info=None):
-                if not _came_whole(response.req.body):
+                if response.sock.ended or not _came_whole(response.req.body):
                     response.force_close()
                 return start_response(status, headers, exc_info)
 
@@ -70,9 +70,10 @@ class Worker(ThreadWorker):
         code = next(code for kind, code in CODES if isinstance(exc, kind))
         failure, request_id = ApiError(code), uuid.uuid4().hex
         extra = {"request_id": request_id, "why": repr(exc)}
-        self.log.error(
-            "request failed", exc_info=exc if failure.status == 500 else None, extra=extra
-        )
+        if failure.status == 500:
+            self.log.error("unhandled exception", exc_info=exc, extra=extra)
+        else:
+            self.log.info("malformed request", extra=extra)
         body = render(failure, request_id).encode()
         head = (
             f"HTTP/1.1 {failure.status} {HTTPStatus(failure.status).phrase}\r\n"
