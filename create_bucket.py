@@ -13,7 +13,8 @@ def main() -> None:
         settings = load_settings()
         done = {}
         if settings.s3_bucket:
-            from storage.s3 import clients, make_bucket
+            from storage.s3 import make_bucket
+            from storage.s3_client import clients
 
             made = make_bucket(clients(settings), settings.s3_bucket, settings.s3_region)
             done[f"bucket {settings.s3_bucket}"] = "made" if made else "was there"

@@ -120,11 +120,8 @@ def metadata(file_id: str) -> Response:
 @blueprint.put("/files/<file_id>")
 def update(file_id: str) -> Response:
     """New content, a new name, new metadata, or several at once."""
-    catalog = services().catalog
-    check_change(request.headers, catalog.get(owner(), file_id))
-    change = _change()
-    document = catalog.update(
-        owner(), file_id, change, lambda current: check_change(request.headers, current)
+    document = services().catalog.update(
+        owner(), file_id, _change, lambda current: check_change(request.headers, current)
     )
     answer = {"message": "File updated successfully", "file": public(document)}
     return responses.as_json(answer, headers={"ETag": etag(document)})

@@ -152,15 +152,20 @@ class Catalog:
         return inserted
 
     def update(
-        self, owner: str, file_id: str, submission: Submission, check: Check = no_condition
+        self,
+        owner: str,
+        file_id: str,
+        submit: Callable[[], Submission],
+        check: Check = no_condition,
     ) -> Document:
         """Give a file new content, another name or other metadata, all in one step.
 
-        `check` judges the document that would be changed, before content is read and again
-        at the swap; it raises to refuse.
+        `check` judges the document that would be changed, before `submit` reads anything of
+        the request's body and again at the swap; it raises to refuse.
         """
         document = self.get(owner, file_id)
         check(document)
+        submission = submit()
         if (submission.content, submission.file_name, submission.metadata) == (None, None, None):
             raise ApiError("nothing_to_change")
         stored: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ The choice of library stays behind `detect`: docs/decisions has why it is `filet
 import codecs
 import mimetypes
 import re
+from pathlib import PurePosixPath
 
 import filetype
 
@@ -13,7 +14,7 @@ HEAD = 8192
 UNKNOWN = "application/octet-stream"
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _MEDIA_TYPE = re.compile(f"({_TOKEN}/{_TOKEN})\\s*(;.*)?", re.DOTALL)
-_BY_NAME = mimetypes.MimeTypes()  # Python's own table, not the machine's
+_BY_EXTENSION = mimetypes.MimeTypes().types_map[True]  # Python's own table, not the machine's
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _TEXTUAL = re.compile(
     r"text/.+|.+\+(xml|json)|application/(json|xml|javascript|sql|x-sh|x-csh|x-tex|x-latex|toml|yaml)"
@@ -37,7 +38,7 @@ def detect(head: bytes, name: str, declared: str | None) -> str:
     Signatures first, containers and plain text refined by the name, then the declared type,
     else `application/octet-stream` (SPEC section 2).
     """
-    by_name = _BY_NAME.guess_type(name)[0] or ""
+    by_name = _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), "")
     said = _declared(declared)
     found = _signature(head)
     if found is not None:

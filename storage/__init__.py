@@ -10,7 +10,8 @@ def open_objects(settings: Settings) -> ObjectStore:
     """The object store that the settings name; drivers of the other are not even imported."""
     if not settings.s3_bucket:
         return LocalStore(settings.data_dir, settings.s3_prefix)
-    from storage.s3 import S3Store, clients
+    from storage.s3 import S3Store
+    from storage.s3_client import clients
 
     return S3Store(
         clients(settings), settings.s3_bucket, settings.data_dir / "tmp", settings.buffer_budget

@@ -1,0 +1,97 @@
+"""A multipart upload to S3: its parts are sent while the next is read."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import faults
+from storage.interfaces import NotFound, StorageError, Unavailable, Written
+from storage.parts import Part
+from storage.s3_client import Clients, read_back, translated
+
+PARTS_IN_FLIGHT = 2
+
+
+class MultipartUpload:
+    """One multipart upload, given up unless it is completed."""
+
+    def __init__(
+        self, clients: Clients, senders: ThreadPoolExecutor, bucket: str, key: str
+    ) -> None:
+        self._clients = clients
+        self._senders = senders
+        self._bucket, self._key = bucket, key
+        self._target = {"Bucket": bucket, "Key": key}
+        self._in_flight: deque[tuple[Future[str], Part]] = deque()
+        self._etags: list[str] = []
+        self._size = 0
+        self.next_number = 1
+
+    def begin(self, content_type: str) -> None:
+        """Raises `Unavailable`, and then there is nothing to give up."""
+        with translated():
+            answer = self._clients.usual.create_multipart_upload(
+                **self._target, ContentType=content_type
+            )
+        self._target["UploadId"] = answer["UploadId"]
+
+    def send(self, part: Part) -> None:
+        """Hand a part to a sender once fewer than two are on their way; closes it in the end."""
+        try:
+            while len(self._in_flight) >= PARTS_IN_FLIGHT:
+                self._await_oldest()
+        except BaseException:
+            part.close()
+            raise
+        self._in_flight.append((self._senders.submit(self._send, self.next_number, part), part))
+        self._size += part.size
+        self.next_number += 1
+
+    def _await_oldest(self) -> None:
+        self._etags.append(self._in_flight[0][0].result())
+        self._in_flight.popleft()
+
+    def _send(self, number: int, part: Part) -> str:
+        try:
+            with translated():
+                answer = self._clients.usual.upload_part(
+                    **self._target, PartNumber=number, Body=part.body()
+                )
+        finally:
+            part.close()
+        faults.reached("object.part_sent")
+        return str(answer["ETag"])
+
+    def complete(self) -> Written:
+        """Make the parts an object. Raises `Unavailable`, and then it may still become one."""
+        while self._in_flight:
+            self._await_oldest()
+        parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(self._etags, start=1)]
+        faults.reached("object.written")
+        try:
+            with translated():
+                answer = self._clients.patient.complete_multipart_upload(
+                    **self._target, MultipartUpload={"Parts": parts}
+                )
+            etag = str(answer["ETag"])
+        except (Unavailable, NotFound):  # not found: it was completed, or given up, before
+            etag = read_back(self._clients, self._bucket, self._key, self._size)
+        faults.reached("object.committed")
+        return Written(self._size, etag.strip('"'))
+
+    def __enter__(self) -> "MultipartUpload":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        # A part that arrives after the abort would keep the upload alive: wait for them first.
+        for future, part in self._in_flight:
+            if future.cancel():
+                part.close()
+            else:
+                future.exception()
+        try:
+            with translated():
+                self._clients.brief.abort_multipart_upload(**self._target)
+        except StorageError as failed:
+            error.add_note(f"the multipart upload is left to the sweep: {failed}")
