@@ -91,8 +91,9 @@ def download(file_id: str) -> Response:
     if request.method == "HEAD":
         return responses.content(None, headers, size, None)
     chosen = requested_range(request.headers, document)
-    if redirect and isinstance(catalog.objects, Presigns):
-        return _redirect(catalog.objects, document, headers["Content-Disposition"])
+    objects = services().objects
+    if redirect and isinstance(objects, Presigns):
+        return _redirect(objects, document, headers["Content-Disposition"])
     start, stop = chosen or (0, size)
     body = catalog.open(document, start, stop) if start < stop else None
     return responses.content(body, headers, size, chosen)

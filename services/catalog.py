@@ -224,7 +224,7 @@ class Catalog:
                 new_name or document["file_name"],
                 submission.declared_type,
             )
-            change["garbage"] = [*document["garbage"], document["object_key"]]
+            change["garbage"] = self._garbage(document)
             change["sweep_at"] = clock.timestamp(self._now() + GRACE)
         if not change:
             return document
@@ -267,10 +267,15 @@ class Catalog:
         return {
             **{field: document[field] for field in kept if field in document},
             "state": DELETED,
-            "garbage": [*document.get("garbage", ()), document["object_key"]],
+            "garbage": self._garbage(document),
             "keep_until": clock.timestamp(keep_until),
             "sweep_at": clock.timestamp(self._now() + GRACE),
         }
+
+    def _garbage(self, document: Document) -> list[str]:
+        """All keys that nobody needs once this content is gone; never one of another bucket."""
+        ours = document["bucket"] == self.objects.bucket
+        return [*document.get("garbage", ()), *([document["object_key"]] if ours else ())]
 
     def clean(self, document: Document) -> None:
         """Delete the bytes that a document lists as garbage, and a tombstone whose time is over.
