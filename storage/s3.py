@@ -11,7 +11,16 @@ from typing import Any
 
 import faults
 from storage.files import disk_errors
-from storage.interfaces import Body, NotFound, ObjectStat, Reader, Unavailable, Upload, Written
+from storage.interfaces import (
+    Body,
+    Changed,
+    NotFound,
+    ObjectStat,
+    Reader,
+    Unavailable,
+    Upload,
+    Written,
+)
 from storage.parts import Budget, Part, part_size
 from storage.s3_client import Clients, head, read_back, translated
 from storage.s3_multipart import MultipartUpload
@@ -93,7 +102,11 @@ class S3Store:
         return S3Body(self._clients.usual, self.bucket, key, start, stop, if_etag)
 
     def stat(self, key: str) -> ObjectStat:
-        return head(self._clients.usual, self.bucket, key)
+        try:
+            return head(self._clients.usual, self.bucket, key)
+        except NotFound:
+            self.check()  # HEAD does not tell a missing bucket from a missing object
+            raise
 
     def delete(self, key: str) -> None:
         with translated(key):
@@ -178,11 +191,17 @@ class S3Body:
                 if resumed:
                     raise
                 resumed = True
-                self.close()
-                self._stream = self._request()
+                self._resume()
                 continue
             self._position += len(piece)
             yield piece
+
+    def _resume(self) -> None:
+        self.close()
+        try:
+            self._stream = self._request()
+        except (NotFound, Changed) as error:
+            raise Unavailable("S3: the object went away while it was read") from error
 
     def _read(self) -> bytes:
         with translated():

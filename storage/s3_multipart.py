@@ -56,6 +56,8 @@ class MultipartUpload:
                 answer = self._clients.usual.upload_part(
                     **self._target, PartNumber=number, Body=part.body()
                 )
+        except NotFound:
+            raise Unavailable(f"S3: the upload of {self._key} was given up by another") from None
         finally:
             part.close()
         faults.reached("object.part_sent")
