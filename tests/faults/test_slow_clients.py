@@ -1,0 +1,150 @@
+"""Clients that stall do not hold the service, and a stop lets uploads finish (SPEC section 8)."""
+
+import json
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from tests.faults.conftest import House
+from tests.faults.traffic import (
+    KIB,
+    LARGE,
+    MIB,
+    arrived,
+    ask,
+    assert_downloads,
+    connected,
+    content,
+    framed,
+    read_answer,
+    uploaded,
+)
+from tests.servers.drop import Drop
+from tests.servers.processes import accepts, wait_until
+
+PATIENCE = 2
+STALLED = 100
+ANSWER_SECONDS = 5.0
+# A client's patience, its turn on a busy machine, and the server's discarding of what comes.
+DROPPED_SECONDS = 20.0
+HEAD_CUT = 60
+
+
+@pytest.fixture(scope="module")
+def service(shared_house: House) -> Iterator[Drop]:
+    with shared_house.service(BODY_TIMEOUT=str(PATIENCE)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("where", ["nothing", "headers", "body"])
+def test_stalled_clients_hold_up_nobody(shared_house: House, service: Drop, where: str) -> None:
+    document = uploaded(service.url, content(KIB), "small")
+    sent = framed("raw", content(MIB), "stalled")
+    stop = {"nothing": 0, "headers": HEAD_CUT, "body": len(sent.head) + 64 * KIB}[where]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(service.url)) for _ in range(STALLED)]
+        for client in clients:
+            sent.send(client, stop=stop)
+        for _ in range(10):
+            assert ask("GET", f"{service.url}/healthz", timeout=ANSWER_SECONDS).ok
+            assert_downloads(service.url, document)
+        if where != "nothing":  # a connection that was never used costs nothing
+            assert answers_to(clients) <= {None, 408}
+    assert_downloads(service.url, document)
+    shared_house.stock.assert_clean()
+    assert ask("DELETE", f"{service.url}/files/{document['file_id']}").ok
+
+
+def answers_to(clients: "Iterable[socket.socket]") -> set[int | None]:
+    """What stalled clients are told before their connections end, within the time for that."""
+    until = time.monotonic() + DROPPED_SECONDS
+    answers: set[int | None] = set()
+    for client in clients:
+        client.settimeout(max(0.1, until - time.monotonic()))
+        answer = read_answer(client)
+        answers.add(None if answer is None else answer[0])
+    return answers
+
+
+@pytest.mark.parametrize("at", [0, 700, MIB, 9 * MIB, LARGE - 1])
+@pytest.mark.parametrize("framing", ["form", "raw", "chunked"])
+def test_a_body_that_stalls_is_given_up(
+    shared_house: House, service: Drop, framing: str, at: int
+) -> None:
+    sent = framed(framing, content(LARGE), "stalled")
+    with connected(service.url) as client:
+        sent.send(client, stop=len(sent.head) + at)
+        assert answers_to([client]) == {408}
+    shared_house.stock.assert_empty()
+
+
+def test_a_body_that_trickles_is_given_up(house: House) -> None:
+    """Never a stall, but less than 1 KiB/s over the window."""
+    sent = framed("raw", content(LARGE), "trickle")
+    with (
+        house.service("tests.faults.slow_app:create_app()", BODY_TIMEOUT=str(PATIENCE)) as service,
+        connected(service.url) as client,
+    ):
+        sent.send(client, stop=len(sent.head))
+        until = time.monotonic() + DROPPED_SECONDS
+        while not select.select([client], [], [], 0.5)[0]:
+            assert time.monotonic() < until, "it is not given up"
+            client.sendall(b"x" * 50)
+        assert answers_to([client]) == {408}
+        house.stock.assert_empty()
+
+
+def test_a_slow_but_steady_body_is_taken(service: Drop) -> None:
+    """Longer than a stall may be in all, with no stall in it."""
+    sent = framed("chunked", content(64 * KIB), "steady")
+    total = sum(map(len, sent))
+    steps = PATIENCE * 4
+    with connected(service.url) as client:
+        for step in range(steps):
+            sent.send(client, step * total // steps, (step + 1) * total // steps)
+            time.sleep(0.5)
+        answer = read_answer(client)
+    assert answer is not None and answer[0] == 201, answer
+    assert ask("DELETE", f"{service.url}/files/{json.loads(answer[1])['file_id']}").ok
+
+
+@pytest.mark.parametrize("framing", ["form", "raw", "chunked"])
+def test_a_stop_lets_an_upload_finish(house: House, framing: str) -> None:
+    sent = framed(framing, content(LARGE), "finished")
+    with house.service() as service:
+        with connected(service.url) as client:
+            sent.send(client, stop=9 * MIB)
+            arrived(client)
+            service.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not accepts(port_of(service)), "it still takes connections", 10)
+            sent.send(client, start=9 * MIB)
+            answer = read_answer(client)
+        assert answer is not None and answer[0] == 201, answer
+        assert service.process.wait(20) == 0
+    document = json.loads(answer[1])
+    with house.service() as service:
+        assert_downloads(service.url, document)
+        house.stock.assert_clean()
+
+
+def port_of(service: Drop) -> int:
+    return int(service.url.rpartition(":")[2])
+
+
+def test_a_stop_does_not_wait_for_ever(house: House) -> None:
+    """What is not done by then is given up, and nothing of it stays."""
+    sent = framed("raw", content(LARGE), "unfinished")
+    with house.service(GRACEFUL_TIMEOUT="2") as service, connected(service.url) as client:
+        sent.send(client, stop=9 * MIB)
+        arrived(client)
+        service.process.send_signal(signal.SIGTERM)
+        service.process.wait(20)
+        with suppress(ConnectionError):
+            assert read_answer(client) is None
+    house.stock.assert_clean_after_sweep()
+    assert house.stock.documents() == []

@@ -1,0 +1,161 @@
+"""A store that is down, refuses or hangs is a `503` in time, and service resumes by itself."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.conftest import House, house_of
+from tests.faults.routes import (
+    ALWAYS,
+    ANSWER_SECONDS,
+    WITHOUT_OBJECTS,
+    assert_only_these_work,
+    routes,
+    works_again,
+)
+from tests.faults.traffic import (
+    KIB,
+    LARGE,
+    MIB,
+    arrived,
+    assert_downloads,
+    connected,
+    content,
+    framed,
+    listed,
+    read_answer,
+    uploaded,
+)
+from tests.servers.drop import Drop
+from tests.servers.processes import free_port, wait_until
+from tests.servers.stores import Stores, minio, mongo_wire
+
+RESUME_SECONDS = 30.0
+
+
+class Servers:
+    """MinIO and a Mongo-wire server that can be stopped, killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = {"objects": free_port(), "documents": free_port()}
+        self._stacks = {name: ExitStack() for name in self._ports}
+        self._processes: dict[str, psutil.Process] = {}
+        self.urls = {name: self.start(name) for name in self._ports}
+
+    def start(self, name: str) -> str:
+        port = self._ports[name]
+        server = minio if name == "objects" else mongo_wire
+        url = self._stacks[name].enter_context(server(self._folder, port))
+        address = f"127.0.0.1:{port}"
+        self._processes[name] = next(
+            child for child in psutil.Process().children() if address in child.cmdline()
+        )
+        return url
+
+    def kill(self, name: str) -> None:
+        """From now on connections are refused."""
+        self._processes[name].kill()
+        self._stacks[name].close()
+
+    @contextmanager
+    def down(self, name: str, how: str) -> Iterator[None]:
+        """Take a server away until the end of the block."""
+        if how == "refuses":
+            self.kill(name)
+            yield
+            self.start(name)
+            return
+        self._processes[name].suspend()
+        try:
+            yield
+        finally:
+            self._processes[name].resume()
+
+    def close(self) -> None:
+        for stack in self._stacks.values():
+            stack.close()
+
+
+@pytest.fixture(scope="module")
+def servers(real_stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers of our own to maltreat, where there are any."""
+    if real_stores.s3_data is None:
+        pytest.skip("the servers are not ours to stop")
+    with closing(Servers(tmp_path_factory.mktemp("servers"))) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def on_servers(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    stores = Stores(servers.urls["objects"], servers.urls["documents"])
+    folder = tmp_path_factory.mktemp("house")
+    with house_of("servers", folder, stores.settings("bucket", "database"), None) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def service(on_servers: House) -> Iterator[Drop]:
+    with on_servers.service() as running:
+        yield running
+
+
+@pytest.mark.parametrize("how", ["hangs", "refuses"])
+@pytest.mark.parametrize("framing", ["form", "raw", "chunked"])
+def test_object_store_goes_away_in_an_upload(
+    on_servers: House, servers: Servers, service: Drop, framing: str, how: str
+) -> None:
+    before = listed(service.url)
+    sent = framed(framing, content(LARGE), f"{framing}-{how}")
+    with connected(service.url) as connection:
+        sent.send(connection, stop=9 * MIB)
+        arrived(connection)
+        with servers.down("objects", how):
+            begun = time.monotonic()
+            sent.send(connection, start=9 * MIB)
+            answer = read_answer(connection)
+            seconds = time.monotonic() - begun
+    assert answer is not None and answer[0] == 503, answer
+    assert seconds < ANSWER_SECONDS
+    wait_until(lambda: works_again(service.url), "service does not resume", RESUME_SECONDS)
+    on_servers.stock.assert_clean_after_sweep()
+    assert len(listed(service.url)) == len(before) + 2
+
+
+def test_object_store_goes_away_in_a_download(servers: Servers, service: Drop) -> None:
+    """The client can tell that it did not get all (SPEC section 8)."""
+    document = uploaded(service.url, content(LARGE), "broken off")
+    with connected(service.url) as connection:
+        connection.sendall(f"GET /files/{document['file_id']} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        start = connection.recv(64 * KIB)
+        with servers.down("objects", "refuses"):
+            received = len(start) + sum(map(len, iter(lambda: connection.recv(MIB), b"")))
+    assert start.startswith(b"HTTP/1.1 200 ")
+    assert received < LARGE
+    wait_until(lambda: works_again(service.url), "service does not resume", RESUME_SECONDS)
+
+
+# The last one takes with it what the Mongo-wire server held in memory.
+@pytest.mark.parametrize(
+    ("store", "how"),
+    [
+        ("objects", "hangs"),
+        ("objects", "refuses"),
+        ("documents", "hangs"),
+        ("documents", "refuses"),
+    ],
+)
+def test_without_a_server(
+    on_servers: House, servers: Servers, service: Drop, store: str, how: str
+) -> None:
+    asked = routes(service.url)
+    with servers.down(store, how):
+        assert_only_these_work(asked, WITHOUT_OBJECTS if store == "objects" else ALWAYS)
+    wait_until(lambda: works_again(service.url), "service does not resume", RESUME_SECONDS)
+    on_servers.stock.assert_clean_after_sweep()
+    for document in listed(service.url):
+        assert_downloads(service.url, document)
