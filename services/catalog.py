@@ -256,9 +256,9 @@ class Catalog:
             "object_key": key,
         }
         try:
-            tombstone = self._insert(self._tombstone(place, self._now() + self._horizon))
-        except (Conflict, Unavailable):
-            return  # a commit was faster, or the next sweep is
+            tombstone = self._files.insert(self._tombstone(place, self._now() + self._horizon))
+        except Conflict:
+            return  # a commit was faster
         faults.reached("sweep.after_tombstone")
         self.clean(tombstone)
 

@@ -174,14 +174,14 @@ def _read_cursor(cursor: str, fingerprint: str, order: Order) -> Values:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True)
-        bound_to, *last = json.loads(text)
-    except (binascii.Error, ValueError, TypeError, RecursionError):
+        members = json.loads(text)
+        json.dumps(members, ensure_ascii=False).encode()  # lone surrogates are a ValueError
+    except (binascii.Error, ValueError, RecursionError):
         raise ApiError("invalid_cursor") from None
+    bound_to, *last = members if isinstance(members, list) and members else [None]
     kinds = [int if field == "file_size" else str for field in order.fields]
     if bound_to != fingerprint or [type(value) for value in last] != kinds:
         raise ApiError("invalid_cursor")
     if any(isinstance(value, int) and not 0 <= value <= _LARGEST for value in last):
-        raise ApiError("invalid_cursor")
-    if "\ud800" <= max((c for v in last if isinstance(v, str) for c in v), default="") <= "\udfff":
         raise ApiError("invalid_cursor")
     return tuple(last)

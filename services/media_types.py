@@ -14,7 +14,22 @@ HEAD = 8192
 UNKNOWN = "application/octet-stream"
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _MEDIA_TYPE = re.compile(f"({_TOKEN}/{_TOKEN})\\s*(;.*)?", re.DOTALL)
-_BY_EXTENSION = mimetypes.MimeTypes().types_map[True]  # Python's own table, not the machine's
+# Python's own table, not the machine's, and what its versions differ in.
+_BY_EXTENSION = mimetypes.MimeTypes().types_map[True] | {
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".odp": "application/vnd.oasis.opendocument.presentation",
+    ".epub": "application/epub+zip",
+    ".jar": "application/java-archive",
+    ".apk": "application/vnd.android.package-archive",
+    ".md": "text/markdown",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".toml": "application/toml",
+}
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _TEXTUAL = re.compile(
     r"text/.+|.+\+(xml|json)|application/(json|xml|javascript|sql|x-sh|x-csh|x-tex|x-latex|toml|yaml)"

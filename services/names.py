@@ -57,6 +57,8 @@ def checked_metadata(metadata: Any) -> dict[str, str]:
             raise ApiError("invalid_metadata", detail="keys must be 1 to 64 of a-z, 0-9, _ and -")
         if not isinstance(value, str):
             raise ApiError("invalid_metadata", detail=f"value of {key!r} must be a string")
+        if "\0" in value:
+            raise ApiError("invalid_metadata", detail=f"value of {key!r} must not contain NUL")
         try:
             size += len(key) + len(value.encode())
         except UnicodeEncodeError:

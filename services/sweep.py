@@ -141,11 +141,10 @@ def _upload_began(key: str) -> datetime | None:
     """The time in the UUIDv7 that a key of ours ends with (RFC 9562 section 5.7), else None."""
     try:
         unique = uuid.UUID(key.rpartition("/")[2])
-    except ValueError:
+        moment = datetime.fromtimestamp((unique.int >> 80) / 1000, UTC)
+    except (ValueError, OverflowError):
         return None
-    if unique.version != 7:
-        return None
-    return datetime.fromtimestamp((unique.int >> 80) / 1000, UTC)
+    return moment if unique.version == 7 else None
 
 
 def start(sweep: Sweep) -> Callable[[], None]:

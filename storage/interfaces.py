@@ -183,8 +183,8 @@ class Collection(Protocol):
 
     Storage keeps a `version` in each document, 1 at first and +1 with every write; whoever
     replaces or deletes hands in the document as it was read, and loses with `Conflict` if
-    somebody else was faster. Values are strings, integers of 64 bits, booleans, None, and
-    lists and objects of these.
+    somebody else was faster. Values are strings without NUL, integers of 64 bits, booleans,
+    None, and lists and objects of these.
     """
 
     def insert(self, document: Document) -> Document:

@@ -30,6 +30,7 @@ from storage.interfaces import (
     Unavailable,
     Where,
 )
+from storage.paging import divide
 
 OPERATION_SECONDS = 3.0
 POOL_SIZE = 128
@@ -88,11 +89,14 @@ class MongoDatabase:
                 for fields in (*spec.unique, *spec.indexes):
                     name = "_".join(fields)
                     there = name in collection.index_information()
-                    collection.create_index(
-                        [(field, pymongo.ASCENDING) for field in fields],
-                        name=name,
-                        unique=fields in spec.unique,
-                    )
+                    try:
+                        collection.create_index(
+                            [(field, pymongo.ASCENDING) for field in fields],
+                            name=name,
+                            unique=fields in spec.unique,
+                        )
+                    except DuplicateKeyError as error:
+                        raise Unavailable(f"MongoDB: {name} cannot be unique: {error}") from error
                     done[f"index {spec.name}.{name}"] = "was there" if there else "made"
                 self._verify(spec)
         return done
@@ -159,6 +163,7 @@ class MongoCollection:
         scan: int,
     ) -> Page:
         bounds, filters = page_query(equals, where, order, after)
+        limit = min(limit, scan)
         with _translated():
             end = self._scan_end(bounds, order, scan) if filters else None
             if end is not None:
@@ -195,11 +200,10 @@ def page_query(
     after: tuple[Any, ...] | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The conditions that bound a run of index entries, and those looked at row by row."""
+    bounding, filtering = divide(where, order, after)
     bounds: list[dict[str, Any]] = [{field: {"$eq": value}} for field, value in equals.items()]
-    filters: list[dict[str, Any]] = []
-    for condition in where:
-        bounding = condition.field == order.fields[0] and condition.op != "contains"
-        (bounds if bounding else filters).append(_condition(condition))
+    bounds += [_condition(condition) for condition in bounding]
+    filters = [_condition(condition) for condition in filtering]
     if after is not None:
         bounds.append(_beyond(order, after, closed=False))
     return bounds or [{}], filters

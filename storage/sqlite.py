@@ -24,6 +24,7 @@ from storage.interfaces import (
     Unavailable,
     Where,
 )
+from storage.paging import divide
 
 READERS = 8
 BUSY_SECONDS = 3.0
@@ -142,8 +143,7 @@ class SqliteDatabase:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 for spec in specs:
-                    for statement in schema(spec):
-                        connection.execute(statement)
+                    _make(connection, spec)
             finally:
                 connection.close()
         return {str(self._path): "was there" if existed else "made"}
@@ -156,20 +156,36 @@ class SqliteDatabase:
         self._connections.close()
 
 
-def schema(spec: CollectionSpec) -> Iterator[str]:
-    """The statements that make a collection's table and indexes where they are missing."""
-    columns = [f"{spec.key} TEXT PRIMARY KEY NOT NULL", "version INTEGER NOT NULL"]
-    columns.append("document TEXT NOT NULL")
-    columns += [
-        f"{field} GENERATED ALWAYS AS (json_extract(document, '$.{field}')) VIRTUAL"
-        for field in spec.fields
-        if not field.endswith(".*") and field != spec.key
-    ]
-    yield f"CREATE TABLE IF NOT EXISTS {spec.name} ({', '.join(columns)})"
-    for kind, indexes in (("UNIQUE INDEX", spec.unique), ("INDEX", spec.indexes)):
-        for fields in indexes:
-            name = f"{spec.name}_by_{'_'.join(fields)}"
-            yield f"CREATE {kind} IF NOT EXISTS {name} ON {spec.name} ({', '.join(fields)})"
+def _make(connection: sqlite3.Connection, spec: CollectionSpec) -> None:
+    """Table, columns and indexes of a collection, as far as they are missing."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {spec.name} ({spec.key} TEXT PRIMARY KEY NOT NULL, "
+        "version INTEGER NOT NULL, document TEXT NOT NULL)"
+    )
+    there = {row[1] for row in connection.execute(f"PRAGMA table_xinfo({spec.name})")}
+    for field in spec.fields:
+        if field not in there and not field.endswith(".*"):
+            connection.execute(
+                f"ALTER TABLE {spec.name} ADD COLUMN {field} "
+                f"GENERATED ALWAYS AS (json_extract(document, '$.{field}')) VIRTUAL"
+            )
+    for fields in (*spec.unique, *spec.indexes):
+        _make_index(connection, spec.name, fields, unique=fields in spec.unique)
+
+
+def _make_index(
+    connection: sqlite3.Connection, table: str, fields: tuple[str, ...], *, unique: bool
+) -> None:
+    """Two documents for one object would be worse than a service that does not start."""
+    name = f"{table}_by_{'_'.join(fields)}"
+    kind = "UNIQUE INDEX" if unique else "INDEX"
+    try:
+        connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table} ({', '.join(fields)})")
+    except sqlite3.IntegrityError as error:
+        raise Unavailable(f"SQLite: {name} cannot be unique: {error}") from error
+    made = {row[1]: row[2] for row in connection.execute(f"PRAGMA index_list({table})")}
+    if unique and not made[name]:
+        raise Unavailable(f"SQLite: the index {name} is not unique")
 
 
 class SqliteCollection:
@@ -253,11 +269,9 @@ def page_statement(
     scan: int,
 ) -> tuple[str, list[Any]]:
     """The query of a page: a run of rows in index order, the document only where it matches."""
-    bounds = [Where(field, "eq", value) for field, value in equals.items()]
-    bounds += [w for w in where if w.field == order.fields[0] and w.op != "contains"]
-    filters = [w for w in where if w not in bounds]
+    bounds, filters = divide(where, order, after)
     matches, match_values = _conditions(filters)
-    bounded, bound_values = _conditions(bounds)
+    bounded, bound_values = _conditions([*(Where(f, "eq", v) for f, v in equals.items()), *bounds])
     fields = ", ".join(order.fields)
     if after is not None:
         bounded += f" AND ({fields}) {'<' if order.descending else '>'} ({_marks(after)})"

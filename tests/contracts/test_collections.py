@@ -37,14 +37,6 @@ def test_a_document_comes_back_as_it_was_put_in(things: Collection, owner: str) 
     assert repr(document) == before
 
 
-@pytest.mark.parametrize("text", ["\0", "a\0b", "\0a"])
-def test_a_nul_is_a_character_like_others(things: Collection, owner: str, text: str) -> None:
-    document = things.insert(thing(owner, metadata={"k": text}))
-    things.insert(thing(owner, metadata={"k": text.partition("\0")[0]}))
-    assert things.get(thing_id=document["thing_id"]) == document
-    assert walk(things, owner, [Where("metadata.k", "eq", text)]) == [document]
-
-
 def test_get_by_a_unique_key(things: Collection, owner: str) -> None:
     document = things.insert(thing(owner))
     other = things.insert(thing(owner))

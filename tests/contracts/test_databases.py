@@ -1,6 +1,7 @@
 """What `storage.interfaces.Database` promises, on every store of documents."""
 
 import dataclasses
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from storage import sqlite
 from storage.interfaces import (
     Collection,
     CollectionSpec,
     Conflict,
     Database,
+    NoSpace,
     Order,
     StorageError,
     Unavailable,
@@ -176,4 +179,44 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path.write_text("This is not a database, however long one looks at it." * 100)
     database = SqliteDatabase(path)
     assert failures(database, USES) == dict.fromkeys(USES, Unavailable)
+    database.close()
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's own limit of pages stands for the disk: the error is the same."""
+    database = SqliteDatabase(tmp_path / "catalog.sqlite")
+    database.prepare([THINGS])
+    things = database.collection(THINGS)
+    connect_freely = sqlite.connect
+
+    def connect_with_little_room(path: Path, mode: str) -> sqlite3.Connection:
+        connection = connect_freely(path, mode)
+        connection.execute("PRAGMA max_page_count = 12")
+        return connection
+
+    monkeypatch.setattr(sqlite, "connect", connect_with_little_room)
+    stored = things.insert(thing("somebody", title="fits"))
+    large = {"title": "x" * 10**6}
+    with pytest.raises(NoSpace):
+        things.insert(thing("somebody", **large))
+    with pytest.raises(NoSpace):
+        things.replace({**stored, **large})
+    monkeypatch.undo()
+    assert things.get(thing_id=stored["thing_id"]) == stored
+    assert things.replace({**stored, **large})["version"] == 2
+    database.close()
+
+
+def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "catalog.sqlite")
+    database.prepare([THINGS])
+    things = database.collection(THINGS)
+    stored = things.insert(thing("somebody"))
+    other = sqlite3.connect(tmp_path / "catalog.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    writes = {use: USES[use] for use in ("insert", "replace", "delete")}
+    assert failures(database, writes) == dict.fromkeys(writes, Unavailable)
+    assert things.get(thing_id=stored["thing_id"]) == stored  # readers need not wait
+    other.close()
+    assert things.replace(stored)["version"] == 2
     database.close()

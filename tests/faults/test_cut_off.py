@@ -32,7 +32,7 @@ CONTENT_CUTS = (
     *(PART - 1, PART, PART + 1, 12 * MIB, 2 * PART, 17 * MIB, LARGE - 1),
 )
 HEAD_CUTS = {"nothing": 0.0, "request line": 0.02, "header": 0.5, "blank line": 0.999, "head": 1.0}
-FRAMINGS = {
+FRAMINGS: dict[str, tuple[str | int, ...]] = {
     "form": (*HEAD_CUTS, "opening", "opened", *CONTENT_CUTS, "all content", "closing", "last byte"),
     "raw": (*HEAD_CUTS, *CONTENT_CUTS),
     "chunked": (

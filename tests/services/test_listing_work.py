@@ -208,7 +208,7 @@ def test_an_index_serves_every_listing_in_mongodb(order: str) -> None:
         for _ in ("first page", "next page"):
             at = [*pairs, ("limit", "1")] + ([("cursor", cursor)] if cursor else [])
             query = parse_query(at)
-            _, filters = page_query({}, query.where, query.order, None)
+            _, filters = page_query({}, query.where, query.order, query.after)
             recorder.sent.clear()
             _, cursor = list_files(files, ANYONE, query)
             assert len(recorder.sent) == (2 if filters else 1)

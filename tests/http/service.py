@@ -1,0 +1,137 @@
+"""A service in process, and what the tests ask of it."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app, prepare
+from blueprints.context import EXTENSION, Services
+from config import load_settings
+from services.collections import FILES
+from storage.interfaces import Collection, Document, Order
+
+BOUNDARY = "boundary"
+FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+class SupportsRead(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass
+class Service:
+    app: Flask
+    client: FlaskClient
+    data: Path
+
+    @property
+    def wired(self) -> Services:
+        found: Services = self.app.extensions[EXTENSION]
+        return found
+
+    @property
+    def files(self) -> Collection:
+        return self.wired.documents.collection(FILES)
+
+    def upload(
+        self,
+        content: bytes = b"0123456789",
+        name: str = "a.txt",
+        content_type: str = "text/plain",
+        headers: Mapping[str, str] | None = None,
+    ) -> Document:
+        """A new file's document."""
+        answer = self.client.post(
+            f"/files/upload?file_name={name}", **raw(content, content_type, headers)
+        )
+        assert answer.status_code == 201, answer.text
+        document: Document = answer.get_json()
+        return document
+
+    def left(self) -> list[str]:
+        """Everything that an upload may leave: objects, temporary files, documents."""
+        found = [str(path) for path in self.data.rglob("*") if path.is_file()]
+        found = [path for path in found if "catalog.sqlite" not in path]
+        order = Order(("bucket", "object_key"), False)
+        documents = self.files.page({}, [], order, None, 1000, 1000).documents
+        return found + [document["file_id"] for document in documents]
+
+    def close(self) -> None:
+        self.wired.documents.close()
+
+
+def serve(data: Path, settings: Mapping[str, str] | None = None) -> Service:
+    env = {"DATA_DIR": str(data), **(settings or {})}
+    loaded = load_settings(env, Path("/nonexistent/.env"))
+    prepare(loaded)
+    app = create_app(loaded)
+    return Service(app, app.test_client(), data)
+
+
+def part(name: str, content: bytes, *headers: str, filename: str | None = None) -> bytes:
+    disposition = f'Content-Disposition: form-data; name="{name}"'
+    if filename is not None:
+        disposition += f'; filename="{filename}"'
+    lines = "\r\n".join([f"--{BOUNDARY}", disposition, *headers, "", ""])
+    return lines.encode() + content + b"\r\n"
+
+
+Request = dict[str, Any]  # what the test client takes for a body
+
+
+def body(
+    stream: SupportsRead,
+    length: int | None,
+    content_type: str,
+    headers: Mapping[str, str] | None = None,
+) -> Request:
+    """A body as the server would hand it over; without a length it is chunked."""
+    chunked = {"Transfer-Encoding": "chunked"} if length is None else {}
+    environ = {
+        "wsgi.input": stream,
+        "CONTENT_LENGTH": str(length or 0),
+        "CONTENT_TYPE": content_type,  # the test client would make a form of its own
+    }
+    return {"headers": {**chunked, **(headers or {})}, "environ_overrides": environ}
+
+
+def raw(
+    content: bytes, content_type: str = "text/plain", headers: Mapping[str, str] | None = None
+) -> Request:
+    return body(io.BytesIO(content), len(content), content_type, headers)
+
+
+def chunked(content: bytes, content_type: str = "text/plain") -> Request:
+    return body(io.BytesIO(content), None, content_type)
+
+
+def form_body(*parts: bytes) -> bytes:
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def form(*parts: bytes) -> Request:
+    return raw(form_body(*parts), FORM_TYPE)
+
+
+def as_json(value: object) -> Request:
+    return raw(json.dumps(value).encode(), "application/json")
+
+
+def assert_error(answer: TestResponse, status: int, code: str) -> None:
+    """The one shape of SPEC section 7."""
+    assert (answer.status_code, answer.json and answer.json.get("code")) == (status, code)
+    assert answer.mimetype == "application/json"
+    body: dict[str, str] = answer.get_json()
+    assert list(body) == ["error", "code", "request_id"]
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    assert body["error"][0].isupper() and body["error"].endswith(".")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert ("Allow" in answer.headers) == (status == 405)
+    assert ("Retry-After" in answer.headers) == (status in (503, 507))

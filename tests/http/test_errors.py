@@ -1,0 +1,377 @@
+"""One shape for every error (SPEC section 7): each code, on each route."""
+
+import io
+import logging
+import resource
+from collections.abc import Callable
+
+import pytest
+from werkzeug.test import TestResponse
+
+from errors import CATALOGUE
+from storage.interfaces import Document
+from tests.http.conftest import Serve
+from tests.http.service import (
+    FORM_TYPE,
+    Request,
+    Service,
+    as_json,
+    assert_error,
+    body,
+    chunked,
+    form,
+    part,
+    raw,
+)
+
+Asking = Callable[[], Request]
+
+
+class Breaking:
+    """`wsgi.input` that gives a little and then fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._pieces = iter([b"con"])
+        self._error = error
+
+    def read(self, _: int = -1, /) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise self._error
+
+
+def with_headers(**headers: str) -> Asking:
+    """A raw body with these headers."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda: raw(b"content", headers=named)
+
+
+def without_body(**headers: str) -> Asking:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda: {"headers": named}
+
+
+def cut_off() -> Request:
+    return body(io.BytesIO(b"123"), 10, "text/plain")
+
+
+def breaking(error: Exception, content_type: str = "text/plain") -> Asking:
+    return lambda: body(Breaking(error), None, content_type)
+
+
+NONE = without_body()
+RAW = with_headers()
+FILE = part("file", b"content", filename="a.txt")
+TEXT, JSON = "text/plain", "application/json"
+MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="
+
+
+# code -> requests that are answered with it; {id} is a file's.
+REQUESTS: dict[str, list[tuple[str, Asking]]] = {
+    "invalid_parameter": [
+        ("GET /files?limit=0", NONE),
+        ("GET /files?sort=", NONE),
+        ("GET /files?created_after=now", NONE),
+        ("GET /files/{id}?inline=2", NONE),
+        ("GET /files/{id}?redirect=yes", NONE),
+    ],
+    "unknown_parameter": [
+        ("GET /files?offset=1", NONE),
+        ("GET /files?metadata.$ne=1", NONE),
+        ("GET /files/{id}?limit=1", NONE),
+        ("GET /files/{id}/metadata?inline=1", NONE),
+        ("DELETE /files/{id}?force=1", NONE),
+        ("POST /files/upload?name=a", RAW),
+        ("PUT /files/{id}?name=a", RAW),
+        ("PUT /files/{id}?file_name=a", lambda: as_json({"metadata": {}})),
+    ],
+    "repeated_parameter": [
+        ("GET /files?limit=1&limit=1", NONE),
+        ("GET /files/{id}?inline=1&inline=1", NONE),
+        ("POST /files/upload?file_name=a&file_name=a", RAW),
+    ],
+    "invalid_query": [
+        ("GET /files?file_name=%ff", NONE),
+        ("GET /files?file_name=%zz", NONE),
+        ("GET /files?file_name=%ed%a0%80", NONE),
+        ("GET /files/{id}?%ff", NONE),
+        ("POST /files/upload?file_name=%ff", RAW),
+        ("GET /files?" + "&".join(f"metadata.k{n}=v" for n in range(200)), NONE),
+    ],
+    "invalid_cursor": [("GET /files?cursor=x", NONE)],
+    "invalid_file_name": [
+        ("POST /files/upload?file_name=a%2Fb", RAW),
+        ("POST /files/upload?file_name=", RAW),
+        ("POST /files/upload", with_headers(Content_Disposition='attachment; filename=".."')),
+        ("PUT /files/{id}", lambda: as_json({"file_name": "."})),
+        ("PUT /files/{id}", lambda: as_json({"file_name": {"$ne": None}})),
+        ("PUT /files/{id}", lambda: form(part("file_name", b""))),
+    ],
+    "invalid_metadata": [
+        ("PUT /files/{id}", lambda: as_json({"metadata": {"A": "b"}})),
+        ("PUT /files/{id}", lambda: as_json({"metadata": None})),
+        ("PUT /files/{id}", lambda: as_json({"metadata": {"a": {"$ne": None}}})),
+        ("POST /files/upload", lambda: form(FILE, part("metadata", b"[]"))),
+    ],
+    "invalid_json": [
+        ("PUT /files/{id}", lambda: as_json([])),
+        ("PUT /files/{id}", lambda: as_json(None)),
+        ("PUT /files/{id}", lambda: raw(b"{", JSON)),
+        ("PUT /files/{id}", lambda: raw(b"", JSON)),
+        ("PUT /files/{id}", lambda: raw(b'{"a": "\xff"}', JSON)),
+        ("PUT /files/{id}", lambda: raw(b"[" * 10**5, JSON)),
+        ("PUT /files/{id}", lambda: raw(b'{"a": ' + b"9" * 5000 + b"}", JSON)),
+    ],
+    "unknown_member": [
+        ("PUT /files/{id}", lambda: as_json({"name": "a"})),
+        ("PUT /files/{id}", lambda: as_json({"file_name": "a", "\ud800": 1})),
+    ],
+    "nothing_to_change": [
+        ("PUT /files/{id}", lambda: as_json({})),
+        ("PUT /files/{id}", form),
+    ],
+    "invalid_form": [
+        ("POST /files/upload", lambda: raw(b"x", "multipart/form-data")),
+        ("POST /files/upload", lambda: raw(b"x", 'multipart/form-data; boundary=""')),
+        ("POST /files/upload", lambda: raw(b"x", f"multipart/form-data; boundary={'b' * 71}")),
+        ("POST /files/upload", lambda: raw(b"x", FORM_TYPE)),
+        ("POST /files/upload", lambda: raw(b"", FORM_TYPE)),
+        ("POST /files/upload", lambda: raw(FILE, FORM_TYPE)),
+        ("POST /files/upload", lambda: chunked(FILE, FORM_TYPE)),
+        ("PUT /files/{id}", lambda: raw(FILE, FORM_TYPE)),
+    ],
+    "unknown_part": [("POST /files/upload", lambda: form(FILE, part("other", b"x")))],
+    "repeated_part": [("PUT /files/{id}", lambda: form(FILE, FILE))],
+    "missing_file": [
+        ("POST /files/upload", form),
+        ("POST /files/upload", lambda: form(part("file_name", b"a"))),
+    ],
+    "missing_body": [
+        ("POST /files/upload", without_body(Content_Type=TEXT)),
+        ("POST /files/upload", lambda: {"environ_overrides": {"CONTENT_TYPE": FORM_TYPE}}),
+        ("PUT /files/{id}", NONE),
+    ],
+    "incomplete_body": [
+        ("POST /files/upload", cut_off),
+        ("PUT /files/{id}", cut_off),
+        ("POST /files/upload", breaking(ConnectionResetError("reset"))),
+        ("POST /files/upload", breaking(ConnectionResetError("reset"), FORM_TYPE)),
+        ("PUT /files/{id}", breaking(ConnectionResetError("reset"), JSON)),
+    ],
+    "invalid_digest": [
+        ("POST /files/upload", with_headers(Content_MD5="x")),
+        ("PUT /files/{id}", with_headers(Repr_Digest="sha-256=x")),
+        ("POST /files/upload", lambda: form(part("file", b"x", "Content-MD5: x", filename="a"))),
+    ],
+    "digest_mismatch": [
+        ("POST /files/upload", with_headers(Content_MD5=MD5_OF_NOTHING)),
+        ("PUT /files/{id}", with_headers(Content_MD5=MD5_OF_NOTHING)),
+        (
+            "PUT /files/{id}",
+            lambda: raw(b'{"file_name": "b"}', JSON, {"Content-MD5": MD5_OF_NOTHING}),
+        ),
+    ],
+    "invalid_content_disposition": [
+        ("POST /files/upload", with_headers(Content_Disposition="attachment; filename")),
+        ("POST /files/upload", with_headers(Content_Disposition="attachment; filename*=latin'x")),
+        ("POST /files/upload", with_headers(Content_Disposition="a; filename*=UTF-8''%ff")),
+        ("POST /files/upload", with_headers(Content_Disposition="a; filename=a; filename=b")),
+        ("PUT /files/{id}", with_headers(Content_Disposition="")),
+    ],
+    "content_range_not_supported": [
+        ("POST /files/upload", with_headers(Content_Range="bytes 0-6/7")),
+        ("PUT /files/{id}", with_headers(Content_Range="bytes 0-6/7")),
+    ],
+    "not_found": [
+        ("GET /", NONE),
+        ("GET /file", NONE),
+        ("GET /files/", NONE),
+        ("POST /files/a/b/c", NONE),
+        ("GET /static/a", NONE),
+        ("GET /files/{id}/metadata/x", NONE),
+    ],
+    "file_not_found": [
+        ("GET /files/absent", NONE),
+        ("GET /files/absent/metadata", NONE),
+        ("PUT /files/absent", RAW),
+        ("DELETE /files/absent", NONE),
+        ("GET /files/%00", NONE),
+        ("GET /files/%F0%9F%98%80", NONE),
+        ("GET /files/%ff", NONE),
+        ("DELETE /files/" + "x" * 4000, NONE),
+        ("GET /files/upload", NONE),
+    ],
+    "method_not_allowed": [
+        ("PATCH /files/{id}", NONE),
+        ("POST /files", RAW),
+        ("DELETE /files", NONE),
+        ("POST /files/{id}/metadata", RAW),
+        ("POST /healthz", NONE),
+        ("PUT /readyz", NONE),
+    ],
+    "body_timeout": [
+        ("POST /files/upload", breaking(TimeoutError("slow"))),
+        ("POST /files/upload", breaking(TimeoutError("slow"), FORM_TYPE)),
+        ("PUT /files/{id}", breaking(TimeoutError("slow"))),
+        ("PUT /files/{id}", breaking(TimeoutError("slow"), JSON)),
+    ],
+    "precondition_failed": [
+        ("GET /files/{id}", without_body(If_Match='"9"')),
+        ("DELETE /files/{id}", without_body(If_Match='"9"')),
+        ("PUT /files/{id}", with_headers(If_Match='"9"')),
+    ],
+    "content_too_large": [
+        ("PUT /files/{id}", lambda: as_json({"file_name": "x" * 2**20})),
+        ("PUT /files/{id}", lambda: chunked(b" " * (2**20 + 1), JSON)),
+    ],
+    "content_encoding_not_supported": [
+        ("POST /files/upload", with_headers(Content_Encoding="gzip")),
+        ("PUT /files/{id}", with_headers(Content_Encoding="identity")),
+    ],
+    "range_not_satisfiable": [("GET /files/{id}", without_body(Range="bytes=99-"))],
+}
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Document:
+    return service.upload()
+
+
+@pytest.mark.parametrize(
+    ("code", "request_line", "asking"),
+    [(code, *request) for code, requests in REQUESTS.items() for request in requests],
+)
+def test_a_refusal(
+    service: Service, document: Document, code: str, request_line: str, asking: Asking
+) -> None:
+    """It has the one shape, and nothing comes of what was refused."""
+    before = service.left()
+    answer = ask(service, request_line, document["file_id"], asking)
+    assert_error(answer, CATALOGUE[code].status, code)
+    assert service.left() == before
+    assert service.client.get(f"/files/{document['file_id']}/metadata").json == document
+
+
+def ask(service: Service, request_line: str, file_id: str, asking: Asking) -> TestResponse:
+    """The whole answer."""
+    method, path = request_line.replace("{id}", file_id).split(" ")
+    answer = service.client.open(path, method=method, **asking())
+    answer.get_data()
+    answer.close()
+    return answer
+
+
+ROUTES: dict[str, tuple[str, Asking]] = {
+    "files.upload": ("POST /files/upload", RAW),
+    "files.download": ("GET /files/{id}", NONE),
+    "files.metadata": ("GET /files/{id}/metadata", NONE),
+    "files.update": ("PUT /files/{id}", RAW),
+    "files.delete": ("DELETE /files/{id}", NONE),
+    "files.list_all": ("GET /files", NONE),
+    "health.healthz": ("GET /healthz", NONE),
+    "health.readyz": ("GET /readyz", NONE),
+}
+
+
+def test_the_routes_are_these(service: Service) -> None:
+    assert {rule.endpoint for rule in service.app.url_map.iter_rules()} == set(ROUTES)
+
+
+@pytest.mark.parametrize("endpoint", ROUTES)
+def test_a_bug_is_told_to_the_log_alone(
+    service: Service,
+    document: Document,
+    endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def bug(**_: object) -> None:
+        raise RuntimeError("the secret of the exception")
+
+    monkeypatch.setitem(service.app.view_functions, endpoint, bug)
+    request_line, asking = ROUTES[endpoint]
+    answer = ask(service, request_line, document["file_id"], asking)
+    assert_error(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    logged = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.__dict__["request_id"] for record in logged] == [answer.headers["X-Request-Id"]]
+    assert "the secret of the exception" in caplog.text
+
+
+@pytest.mark.parametrize("endpoint", ROUTES)
+def test_another_method_is_not_allowed(service: Service, document: Document, endpoint: str) -> None:
+    allowed, path = ROUTES[endpoint][0].split(" ")
+    answer = ask(service, f"TRACE {path}", document["file_id"], NONE)
+    assert_error(answer, 405, "method_not_allowed")
+    assert allowed in answer.headers["Allow"].split(", ")
+
+
+@pytest.mark.parametrize("endpoint", ROUTES)
+def test_a_store_that_is_away(new_service: Serve, endpoint: str) -> None:
+    service = new_service()
+    file_id = service.upload()["file_id"]
+    service.data.rename(service.data.with_name("elsewhere"))
+    request_line, asking = ROUTES[endpoint]
+    answer = ask(service, request_line, file_id, asking)
+    if endpoint == "health.healthz":
+        assert answer.json == {"status": "ok"}
+    elif endpoint == "health.readyz":
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+        assert answer.json is not None and answer.json["code"] == "store_unavailable"
+        assert (answer.json["objects"], answer.json["documents"]) == ("unavailable",) * 2
+    else:
+        assert_error(answer, 503, "store_unavailable")
+    service.data.with_name("elsewhere").rename(service.data)
+    assert ask(service, request_line, file_id, asking).status_code in (200, 201)
+
+
+def test_ready_says_which_store_is_not(new_service: Serve) -> None:
+    service = new_service()
+    assert service.client.get("/readyz").json == {
+        "status": "ok",
+        "objects": "ok",
+        "documents": "ok",
+    }
+    (service.data / "objects").rename(service.data / "elsewhere")
+    answer = service.client.get("/readyz")
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["objects"]) == (503, "unavailable")
+    assert answer.json["documents"] == "ok"
+    (service.data / "elsewhere").rename(service.data / "objects")
+
+
+def test_a_full_disk(new_service: Serve) -> None:
+    service = new_service()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, usual[1]))
+    try:
+        answer = service.client.post("/files/upload", **raw(bytes(2**21)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert_error(answer, 507, "insufficient_storage")
+    assert service.left() == []
+
+
+def test_files_that_are_the_bucket_s(service: Service) -> None:
+    made = service.files.get(file_id=service.upload()["file_id"])
+    assert made is not None
+    service.files.replace({**made, "source": "s3", "bucket": "theirs"})
+    path = f"/files/{made['file_id']}"
+    assert_error(service.client.put(path, **RAW()), 409, "file_belongs_to_bucket")
+    assert_error(service.client.get(path), 409, "not_in_our_bucket")
+    assert service.client.head(path).status_code == 200
+
+
+# What the HTTP parser says before there is an application, and what no route says yet.
+ELSEWHERE = {
+    *("bad_request", "uri_too_long", "expectation_failed", "headers_too_large"),
+    *("not_implemented", "unsupported_media_type"),
+}
+HERE = {
+    *("internal_error", "store_unavailable", "insufficient_storage"),
+    *("file_belongs_to_bucket", "not_in_our_bucket"),
+}
+
+
+def test_every_code_is_shown_by_a_test() -> None:
+    assert set(CATALOGUE) - set(REQUESTS) - HERE == ELSEWHERE
