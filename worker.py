@@ -48,6 +48,12 @@ class Worker(ThreadWorker):
 
         self.wsgi = closing_early
 
+    def set_accept_enabled(self, enabled):
+        super().set_accept_enabled(enabled)
+        if not self.alive:  # stopping: who comes now is refused at once, not left waiting
+            for listener in self.sockets:
+                listener.close()
+
     def handle(self, conn):
         if not isinstance(conn.sock, Connection):
             conn.sock = Connection(fileno=conn.sock.detach())

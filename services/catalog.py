@@ -25,6 +25,7 @@ from storage.interfaces import (
     Collection,
     Conflict,
     Document,
+    NoSpace,
     NotFound,
     ObjectStore,
     StorageError,
@@ -147,7 +148,11 @@ class Catalog:
             submission.content.head, document["file_name"], submission.declared_type
         )
         faults.reached("create.before_document")
-        inserted = self._insert(document)
+        try:
+            inserted = self._insert(document)
+        except NoSpace:
+            self._defer(partial(self._discard, document["object_key"]))
+            raise
         faults.reached("create.after_document")
         return inserted
 
@@ -175,7 +180,7 @@ class Catalog:
             stored = self._store(submission.content, submission, document["file_name"])
         try:
             return self._swap_in(document, submission, stored, check)
-        except (ApiError, Conflict):
+        except (ApiError, NoSpace):
             if stored is not None:
                 self._defer(partial(self._discard, stored["object_key"]))
             raise

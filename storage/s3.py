@@ -4,7 +4,6 @@ What fits into one part is one PUT; anything longer is a multipart upload.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from storage.interfaces import (
 )
 from storage.parts import Budget, Part, part_size
 from storage.s3_client import Clients, head, read_back, translated
-from storage.s3_multipart import MultipartUpload
+from storage.s3_multipart import MultipartUpload, Senders
 
 PIECE = 2**20
 SENDERS = 4
@@ -37,7 +36,7 @@ class S3Store:
         self._clients = clients
         self._spill = spill
         self._budget = Budget(budget)
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="part")
+        self._senders = Senders(SENDERS)
 
     def prepare(self) -> None:
         """Make the folder for parts. Raises `Unavailable`."""

@@ -1,7 +1,10 @@
 """A multipart upload to S3: its parts are sent while the next is read."""
 
+import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import faults
 from storage.interfaces import NotFound, StorageError, Unavailable, Written
@@ -11,12 +14,35 @@ from storage.s3_client import Clients, read_back, translated
 PARTS_IN_FLIGHT = 2
 
 
+class Senders:
+    """The threads of a process that send parts, a few at a time over all its transfers.
+
+    When the store stops answering, what is queued fails together with what was under way, so
+    that the last client in the queue hears of it as soon as the first.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="part")
+        self._failed_at = 0.0
+
+    def submit(self, send: Callable[[], str]) -> Future[str]:
+        """Run `send` when it is its turn. Its errors and `Unavailable` are the future's."""
+        return self._pool.submit(self._run, send, time.monotonic())
+
+    def _run(self, send: Callable[[], str], queued_at: float) -> str:
+        if queued_at < self._failed_at:
+            raise Unavailable("S3: the store stopped answering while a part was queued")
+        try:
+            return send()
+        except Unavailable:
+            self._failed_at = time.monotonic()
+            raise
+
+
 class MultipartUpload:
     """One multipart upload, given up unless it is completed."""
 
-    def __init__(
-        self, clients: Clients, senders: ThreadPoolExecutor, bucket: str, key: str
-    ) -> None:
+    def __init__(self, clients: Clients, senders: Senders, bucket: str, key: str) -> None:
         self._clients = clients
         self._senders = senders
         self._bucket, self._key = bucket, key
@@ -42,12 +68,16 @@ class MultipartUpload:
         except BaseException:
             part.close()
             raise
-        self._in_flight.append((self._senders.submit(self._send, self.next_number, part), part))
+        future = self._senders.submit(partial(self._send, self.next_number, part))
+        self._in_flight.append((future, part))
         self._size += part.size
         self.next_number += 1
 
     def _await_oldest(self) -> None:
-        self._etags.append(self._in_flight[0][0].result())
+        try:
+            self._etags.append(self._in_flight[0][0].result())
+        except NotFound:
+            raise Unavailable(f"S3: the upload of {self._key} was given up by another") from None
         self._in_flight.popleft()
 
     def _send(self, number: int, part: Part) -> str:
@@ -56,8 +86,6 @@ class MultipartUpload:
                 answer = self._clients.usual.upload_part(
                     **self._target, PartNumber=number, Body=part.body()
                 )
-        except NotFound:
-            raise Unavailable(f"S3: the upload of {self._key} was given up by another") from None
         finally:
             part.close()
         faults.reached("object.part_sent")
@@ -88,10 +116,9 @@ class MultipartUpload:
             return
         # A part that arrives after the abort would keep the upload alive: wait for them first.
         for future, part in self._in_flight:
-            if future.cancel():
-                part.close()
-            else:
+            if not future.cancel():
                 future.exception()
+            part.close()
         try:
             with translated():
                 self._clients.brief.abort_multipart_upload(**self._target)

@@ -98,4 +98,3 @@ def s3_store(
     store = S3Store(made, bucket, folder / "tmp", budget)
     store.prepare()
     yield S3UnderTest(store, made.usual, folder / "tmp", budget, real.s3_data)
-    store._senders.shutdown()

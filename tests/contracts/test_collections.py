@@ -12,6 +12,7 @@ from storage.interfaces import Collection, Conflict, Document, Order, Page, Wher
 from tests.contracts.databases import DatabaseUnderTest, thing
 
 BY_TITLE, BY_WEIGHT = ("title", "thing_id"), ("weight", "thing_id")
+MANY = 200  # pages that no test here comes near to
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 
 
@@ -35,6 +36,16 @@ def test_a_document_comes_back_as_it_was_put_in(things: Collection, owner: str) 
     assert found == inserted
     assert found is not None and found["nested"][0]["deep"][3] is True
     assert repr(document) == before
+
+
+@pytest.mark.parametrize("asked", ["a\0", "a\0b", "\0", "\0a"])
+def test_a_nul_ends_nothing(things: Collection, owner: str, asked: str) -> None:
+    """No document has one, so what asks for one finds nothing, and nothing shorter."""
+    for text in ("a", ""):
+        things.insert(thing(owner, title=text, kind=text, metadata={"k": text}))
+    for field in ("title", "kind", "metadata.k"):
+        assert walk(things, owner, [Where(field, "eq", asked)]) == []
+    assert things.get(shelf=owner, slot=asked) is None
 
 
 def test_get_by_a_unique_key(things: Collection, owner: str) -> None:
@@ -95,6 +106,11 @@ def test_the_slower_change_loses(things: Collection, owner: str) -> None:
         things.replace({**read, "title": "slower"})
     with pytest.raises(Conflict):
         things.delete(read)
+    for version in (0, 3):
+        with pytest.raises(Conflict):
+            things.replace({**read, "version": version})
+        with pytest.raises(Conflict):
+            things.delete({**read, "version": version})
     assert things.get(thing_id=read["thing_id"]) == faster
 
 
@@ -180,7 +196,7 @@ def pages(
 ) -> list[Page]:
     """All pages from the first to the last."""
     after, found = None, []
-    while True:
+    for _ in range(MANY):
         page = things.page({"owner": owner}, where, order, after, limit, scan)
         assert len(page.documents) <= limit
         found.append(page)
@@ -188,6 +204,7 @@ def pages(
             return found
         after = page.last
         between()
+    raise AssertionError("the pages do not end")
 
 
 def walk(
@@ -421,6 +438,15 @@ def test_conditions_on_the_order_bound_the_rows(
     assert page.last is None
 
 
+def test_to_contain_something_bounds_no_rows(things: Collection, owner: str) -> None:
+    """Not even by the first field of the order: each row is looked at, and counts."""
+    for n in range(10):
+        things.insert(thing(owner, title=f"{n}{'x' if n == 7 else ''}"))
+    where, order = [Where("title", "contains", "x")], Order(BY_TITLE, False)
+    every = pages(things, owner, where, order, 3, 4)
+    assert [titles(page.documents) for page in every] == [[], ["7x"], []]
+
+
 def test_null_is_never_due(databases: DatabaseUnderTest) -> None:
     """As the sweep asks: over all owners, by a field that most documents have as null."""
     things = databases.fresh()
@@ -439,7 +465,7 @@ def test_null_is_never_due(databases: DatabaseUnderTest) -> None:
         ("gte", "2026-01-05", 1),
     ):
         found, after = [], None
-        while True:
+        for _ in range(MANY):
             page = things.page({}, [Where("due_at", op, value)], order, after, 2, 2)  # type: ignore[arg-type]
             found += page.documents
             if (after := page.last) is None:

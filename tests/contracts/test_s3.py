@@ -1,18 +1,20 @@
 """What only a store behind a network can be asked: on a real MinIO, and on none."""
 
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from storage.interfaces import ObjectStat, Presigns, Unavailable
+from storage.interfaces import ObjectStat, Presigns, Unavailable, Written
 from storage.s3 import S3Store, make_bucket
 from storage.s3_client import Clients
+from storage.s3_multipart import Senders
 from tests.contracts.proxy import cutting, silent
 from tests.contracts.readers import MIB, Pieces, pattern
 from tests.contracts.stores import AMPLE, S3UnderTest, new_key, s3_clients
@@ -30,7 +32,6 @@ def elsewhere(
         store = S3Store(made, bucket, folder / "tmp", AMPLE)
         store.prepare()
         yield store
-        store._senders.shutdown()
 
 
 @pytest.fixture(scope="module", params=["closed port", "no bucket"])
@@ -111,6 +112,32 @@ def test_uploads_of_others_are_found_too(s3: S3UnderTest) -> None:
     assert s3.left_over("theirs") == []
 
 
+def test_a_write_that_was_thrown_away_fails_nobody_else(s3: S3UnderTest) -> None:
+    """Both wait for the one sender there is; the store is well, and one upload is gone."""
+    store, go, waiting = s3.store, threading.Event(), threading.Semaphore(0)
+    store._senders = Senders(1)
+    store._senders.submit(lambda: str(go.wait(20)))
+    theirs, mine = new_key(), new_key()
+
+    def throw_away() -> None:
+        for upload in store.abandoned(datetime.now(UTC) + timedelta(hours=1)):
+            if upload.key == theirs:
+                store.abandon(upload)
+        waiting.release()
+
+    def write(key: str, end: Callable[[], None]) -> Future[Written]:
+        reader = Pieces(pattern(9 * MIB), end=end)
+        return pool.submit(store.write, key, reader, "text/plain")
+
+    with ThreadPoolExecutor(2) as pool:
+        writes = write(theirs, throw_away), write(mine, waiting.release)
+        assert waiting.acquire(timeout=20) and waiting.acquire(timeout=20)
+        go.set()
+    assert isinstance(writes[0].exception(), Unavailable)
+    assert writes[1].exception() is None
+    assert store.stat(mine).size == 9 * MIB
+
+
 def test_a_url_that_gives_the_object(s3: S3UnderTest) -> None:
     assert isinstance(s3.store, Presigns)
     key, _ = put(s3.store, b"content")
@@ -156,7 +183,7 @@ def test_an_answer_that_breaks_off_again_is_unavailable(
 ) -> None:
     key, etag = put(s3.store, pattern(SIZE))
     with (
-        cutting(real_stores.s3_endpoint_url, [3 * MIB, MIB]) as proxy,
+        cutting(real_stores.s3_endpoint_url, [3 * MIB, MIB, None]) as proxy,
         elsewhere(real_stores, tmp_path, proxy.url, s3.store.bucket) as store,
     ):
         body = store.open(key, 0, SIZE, etag)
@@ -165,6 +192,7 @@ def test_an_answer_that_breaks_off_again_is_unavailable(
             received.extend(body)
         body.close()
         assert MIB < sum(map(len, received)) < SIZE
+        assert proxy.connections == 2
 
 
 def test_an_object_that_goes_away_while_it_is_read_breaks_off(

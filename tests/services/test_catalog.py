@@ -483,7 +483,7 @@ class Lives:
                 self.possible[file_id] = before | after
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=steps)
 def test_whatever_fails_the_catalog_is_whole(
     shared: World, steps: list[tuple[str, bool, list[tuple[tuple[str, str], When]]]]

@@ -15,6 +15,7 @@ def encoded(algorithm: str, content: bytes = CONTENT) -> str:
     return base64.b64encode(hashlib.new(algorithm, content).digest()).decode()
 
 
+OTHER_MD5, OTHER_SHA256 = encoded("md5", b"other"), encoded("sha256", b"other")
 MD5, SHA256, SHA512 = encoded("md5"), encoded("sha256"), encoded("sha512")
 
 GOOD: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -89,9 +90,16 @@ def test_a_digest_that_does_not_match(headers: dict[str, str], content: bytes) -
     assert next(iter(headers)) in raised.value.sentence
 
 
-def test_each_digest_counts() -> None:
-    headers = {"Content-Digest": f"sha-256=:{SHA256}:", "Content-MD5": encoded("md5", b"other")}
-    with pytest.raises(ApiError, match="Content-MD5"):
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"Content-Digest": f"sha-256=:{SHA256}:", "Content-MD5": OTHER_MD5}, "Content-MD5"),
+        ({"Content-MD5": MD5, "Content-Digest": f"sha-256=:{OTHER_SHA256}:"}, "Content-Digest"),
+        ({"Repr-Digest": f"sha-512=:{SHA512}:, sha-256=:{OTHER_SHA256}:"}, "Repr-Digest"),
+    ],
+)
+def test_each_digest_counts(headers: dict[str, str], named: str) -> None:
+    with pytest.raises(ApiError, match=named):
         read_all(verified(Chunks(CONTENT), expected(headers)))
 
 

@@ -206,13 +206,14 @@ Pairs = list[tuple[str, str]]
 def walk(files: Collection, pairs: Pairs) -> list[list[str]]:
     """The ids of each page."""
     cursor: str | None = None
-    pages = []
-    while True:
+    pages: list[list[str]] = []
+    while len(pages) <= len(DOCUMENTS):
         given = pairs if cursor is None else [*pairs, ("cursor", cursor)]
         found, cursor = list_files(files, ANYONE, parse_query(given))
         pages.append([each["file_id"] for each in found])
         if cursor is None:
             return pages
+    raise AssertionError("the pages do not end")
 
 
 @pytest.mark.parametrize("field", ["created_at", "file_name", "file_size", "updated_at"])

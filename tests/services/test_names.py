@@ -139,6 +139,7 @@ def test_good_metadata_is_itself(metadata: dict[str, str]) -> None:
         {"a": {"$ne": None}},
         {"a": ["v"]},
         {"a": "\ud800"},
+        {"a": "b\0c"},
         {"a": "v" * MAX_METADATA},
         {"a": "ü" * 1024},
         {f"k{n:03}": "v" * 10 for n in range(150)},
