@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 ENV_FILE = Path(__file__).parent / ".env"
 
@@ -25,19 +25,25 @@ class InvalidSettings(Exception):
 
 
 class Setting(NamedTuple):
-    """A row of the table: `parse` takes the text and raises ValueError with what was expected."""
+    """A row of the table: `parse` takes the text and raises ValueError with what was expected.
+
+    The text of a `secret` one is never shown; a URL can hold a password.
+    """
 
     name: str
     parse: Callable[[str], Any]
     default: str
     meaning: str
+    secret: bool = False
 
 
 def _text(value: str) -> str:
     return value
 
 
-def _secret(value: str) -> str:
+def _folder(value: str) -> str:
+    if not value:
+        raise ValueError("a folder")
     return value
 
 
@@ -68,8 +74,13 @@ def _switch(value: str) -> bool:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
-        if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).netloc):
-            raise ValueError(f"a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        expected = f"a URL that begins with {' or '.join(s + '://' for s in schemes)}"
+        if value and not re.fullmatch(rf"({'|'.join(map(re.escape, schemes))})://[^\s/]\S*", value):
+            raise ValueError(expected)
+        try:
+            urlsplit(value)
+        except ValueError:
+            raise ValueError(expected) from None
         return value.rstrip("/")
 
     return parse
@@ -113,7 +124,7 @@ SETTINGS = (
     ),
     Setting(
         "DATA_DIR",
-        _text,
+        _folder,
         "./data",
         "Folder of the embedded stores and, in `tmp`, of parts that find no room in memory.",
     ),
@@ -123,12 +134,14 @@ SETTINGS = (
         _url("http", "https"),
         "",
         "Where the S3 store answers, such as `http://127.0.0.1:9000`; empty means AWS.",
+        secret=True,
     ),
     Setting(
         "S3_PUBLIC_ENDPOINT_URL",
         _url("http", "https"),
         "",
         "The name by which clients reach the store, for `?redirect=1`; empty means the same.",
+        secret=True,
     ),
     Setting("S3_REGION", _text, "us-east-1", "Region of the bucket."),
     Setting(
@@ -143,12 +156,13 @@ SETTINGS = (
         "",
         "Access key; empty leaves it to boto3's own chain (profile, instance role, ...).",
     ),
-    Setting("AWS_SECRET_ACCESS_KEY", _secret, "", "Secret of the access key."),
+    Setting("AWS_SECRET_ACCESS_KEY", _text, "", "Secret of the access key.", secret=True),
     Setting(
         "MONGO_URI",
         _url("mongodb", "mongodb+srv"),
         "",
         "MongoDB for the documents, database included; empty keeps them in SQLite.",
+        secret=True,
     ),
     Setting("MAX_FILE_SIZE", _size, "5TiB", "Longest content taken."),
     Setting(
@@ -214,7 +228,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV
     """Read the environment, and behind it `.env`. Raises `InvalidSettings`."""
     environ = os.environ if environ is None else environ
     known = {setting.name for setting in SETTINGS}
-    in_file = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    in_file = _read_env_file(env_file)
     for name in in_file:
         if name not in known:
             raise InvalidSettings(f"{env_file.name}: {name} is not a setting")
@@ -228,12 +242,27 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV
     return settings
 
 
+def _read_env_file(env_file: Path) -> dict[str, str]:
+    """The lines of `.env`; one that sets nothing is a mistake, not a comment."""
+    if not env_file.is_file():
+        return {}
+    found: dict[str, str] = {}
+    with env_file.open(encoding="utf-8") as lines:
+        for binding in parse_stream(lines):
+            if binding.error or (binding.key is not None and binding.value is None):
+                name = (binding.original.string.split() or ["?"])[0]
+                raise InvalidSettings(f"{env_file.name}: {name!r} is not followed by = and a value")
+            if binding.key is not None and binding.value is not None:
+                found[binding.key] = binding.value
+    return found
+
+
 def _parse(setting: Setting, text: str | None) -> Any:
     text = setting.default if text is None else text.strip()
     try:
         return setting.parse(text)
     except ValueError as error:
-        shown = "(not shown)" if setting.parse is _secret else repr(text)
+        shown = "something else, not shown here" if setting.secret else repr(text)
         raise InvalidSettings(f"{setting.name}: expected {error}, got {shown}") from None
 
 
@@ -248,7 +277,7 @@ def _check_together(settings: Settings) -> None:
         raise InvalidSettings("MONGO_URI: it names no database, as in mongodb://host/filedrop")
     if not settings.allow_anonymous and not _is_loopback(settings.host):
         raise InvalidSettings(
-            f"HOST: {settings.host} is not a loopback address, and anyone who reaches it could "
+            f"HOST: {settings.host!r} is not a loopback address, and anyone who reaches it could "
             "read and delete every file; ALLOW_ANONYMOUS=1 permits that"
         )
 

@@ -19,7 +19,6 @@ class Entry(NamedTuple):
 
 
 CATALOGUE = {
-    "invalid_request": Entry(400, "{detail}"),
     "invalid_parameter": Entry(400, "The query parameter {name!r} {detail}."),
     "unknown_parameter": Entry(400, "There is no query parameter {name!r} here."),
     "repeated_parameter": Entry(400, "The query parameter {name!r} is given more than once."),

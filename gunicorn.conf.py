@@ -41,6 +41,8 @@ def on_starting(server):
     """Before the fork: folders, schema and indexes, or no start at all."""
     try:
         prepare(_settings)
+    except InvalidSettings as error:
+        sys.exit(f"file-drop: {error}")
     except StorageError as error:
         sys.exit(f"file-drop: a store cannot be used: {error}")
 

@@ -148,7 +148,9 @@ def http_error(failure: HTTPException) -> Response:
     headers = {"Allow": given.headers["Allow"]} if "Allow" in given.headers else {}
     if failure.code is not None and failure.code < 400:
         return Response(status=failure.code, headers={"Location": given.headers["Location"]})
-    return error(ApiError(STATUS_CODES.get(failure.code or 500, "bad_request"), headers))
+    status = failure.code or 500
+    otherwise = "bad_request" if status < 500 else "internal_error"
+    return error(ApiError(STATUS_CODES.get(status, otherwise), headers))
 
 
 def unexpected_error(failure: Exception) -> Response:

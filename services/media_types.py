@@ -42,7 +42,6 @@ _CONTAINERS = {
         r"application/(vnd\.(openxmlformats-officedocument|oasis\.opendocument|ms-|android\.).*"
         r"|epub\+zip|java-archive)"
     ),
-    "application/gzip": re.compile(r"image/svg\+xml"),
 }
 _NOT_DECLARED = ("application/x-www-form-urlencoded", "multipart/form-data")
 

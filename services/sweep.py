@@ -19,7 +19,6 @@ from storage.interfaces import (
     Collection,
     Conflict,
     Document,
-    NotFound,
     Order,
     StorageError,
     Where,
@@ -156,8 +155,10 @@ def start(sweep: Sweep) -> Callable[[], None]:
         while not stopped.wait(ROUND_SECONDS * random.uniform(0.5, 1.5)):
             try:
                 sweep.run()
-            except (StorageError, NotFound) as error:
+            except StorageError as error:
                 log.warning("the sweep stopped early", extra={"why": str(error)})
+            except Exception:  # a bug must not end the sweep of this process for ever
+                log.exception("the sweep failed")
 
     threading.Thread(target=work, name="sweep", daemon=True).start()
     return stopped.set

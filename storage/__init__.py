@@ -1,6 +1,6 @@
 """The back ends, by the settings that select them. Only `app.py` calls this."""
 
-from config import Settings
+from config import InvalidSettings, Settings
 from storage.interfaces import Database, ObjectStore
 from storage.local import LocalStore
 from storage.sqlite import SqliteDatabase
@@ -24,4 +24,7 @@ def open_documents(settings: Settings) -> Database:
         return SqliteDatabase(settings.data_dir / "catalog.sqlite")
     from storage.mongo import MongoDatabase, connect
 
-    return MongoDatabase(connect(settings.mongo_uri))
+    try:
+        return MongoDatabase(connect(settings.mongo_uri))
+    except ValueError:  # without its text, which can show a password
+        raise InvalidSettings("MONGO_URI: it cannot be used") from None

@@ -55,7 +55,8 @@ class Written(NamedTuple):
 
 
 class ObjectStat(NamedTuple):
-    """What the store says about an object: bytes, ETag without quotes, and its media type."""
+    """What the store says about an object: bytes, ETag without quotes, and its media type,
+    `application/octet-stream` where the store keeps none."""
 
     size: int
     etag: str
@@ -63,7 +64,8 @@ class ObjectStat(NamedTuple):
 
 
 class Upload(NamedTuple):
-    """A write that was begun and not finished: its key and the store's own handle for it."""
+    """A write that was begun and not finished: its key, `""` where the store does not tell,
+    and the store's own handle for it."""
 
     key: str
     handle: str
@@ -120,7 +122,8 @@ class ObjectStore(Protocol):
         """Keys that begin with `prefix` and come after `after`, in order of their UTF-8 bytes."""
 
     def abandoned(self, older_than: datetime) -> Iterator[Upload]:
-        """Writes that were begun before `older_than` and neither finished nor given up."""
+        """Writes that were begun, or at a store that knows it last moved, before `older_than`
+        and neither finished nor given up."""
 
     def abandon(self, upload: Upload) -> None:
         """Throw away a write that was begun, absent is fine."""

@@ -56,7 +56,17 @@ def _translated() -> Iterator[None]:
 
 
 def connect(uri: str) -> "pymongo.MongoClient[dict[str, Any]]":
-    """A client that gives up soon enough to answer within 10 s (SPEC section 7)."""
+    """A client that gives up soon enough to answer within 10 s (SPEC section 7).
+
+    Raises ValueError for a URI that cannot be used.
+    """
+    try:
+        return _client(uri)
+    except PyMongoError as error:
+        raise ValueError("not a MongoDB URI") from error
+
+
+def _client(uri: str) -> "pymongo.MongoClient[dict[str, Any]]":
     return pymongo.MongoClient(
         uri,
         timeoutMS=int(OPERATION_SECONDS * 1000),
@@ -131,9 +141,7 @@ class MongoCollection:
 
     def get(self, **equals: str) -> Document | None:
         with _translated():
-            found = self._collection.find_one(
-                {"_id" if k == self._spec.key else k: {"$eq": v} for k, v in equals.items()}
-            )
+            found = self._collection.find_one(self._query(equals))
         return None if found is None else _load(found)
 
     def replace(self, document: Document) -> Document:
@@ -150,8 +158,20 @@ class MongoCollection:
         if done.deleted_count == 0:
             raise Conflict("the document is no longer in this version")
 
+    def _query(self, equals: Mapping[str, Any]) -> dict[str, Any]:
+        """Equality on a document's key and other fields; a value is never an operator.
+
+        The key is compared as a string and not by `$eq`, which not every server that speaks
+        MongoDB's protocol answers from the index of `_id`.
+        """
+        query: dict[str, Any] = {field: {"$eq": value} for field, value in equals.items()}
+        if self._spec.key in query:
+            del query[self._spec.key]
+            query["_id"] = str(equals[self._spec.key])
+        return query
+
     def _this(self, document: Document) -> dict[str, Any]:
-        return {"_id": {"$eq": document[self._spec.key]}, "version": {"$eq": document["version"]}}
+        return self._query({name: document[name] for name in (self._spec.key, "version")})
 
     def page(
         self,

@@ -46,6 +46,10 @@ def _translated() -> Iterator[None]:
         raise Unavailable(f"SQLite: {error}") from error
 
 
+# Device and inode of the file that a connection has open, and the connection.
+_Idle = tuple[tuple[int, int], sqlite3.Connection]
+
+
 class _Connections:
     """A pool for reads, and one connection at a time for writes.
 
@@ -56,7 +60,7 @@ class _Connections:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._idle: list[tuple[tuple[int, int], sqlite3.Connection]] = []
+        self._idle: list[_Idle] = []
         self._readers = threading.BoundedSemaphore(READERS)
         self._writer = threading.Lock()
 
@@ -91,22 +95,28 @@ class _Connections:
                 raise
             self._idle.append((identity, connection))
 
-    def _take(self) -> tuple[tuple[int, int], sqlite3.Connection]:
+    def _take(self) -> _Idle:
         try:
             status = os.stat(self._path)
         except OSError as error:
             raise Unavailable(f"SQLite: {error}") from error
         identity = (status.st_dev, status.st_ino)
-        while self._idle:
-            opened_as, connection = self._idle.pop()
+        while (idle := self._pop()) is not None:
+            opened_as, connection = idle
             if opened_as == identity:
-                return identity, connection
+                return idle
             connection.close()
         return identity, connect(self._path, "rw")
 
+    def _pop(self) -> _Idle | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # asking first would leave another thread time to be faster
+            return None
+
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop()[1].close()
+        while (idle := self._pop()) is not None:
+            idle[1].close()
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

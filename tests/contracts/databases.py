@@ -70,19 +70,7 @@ class _Mocked:
         return self
 
     def __getitem__(self, name: str) -> Any:
-        return _MockedCollection(self._client.get_default_database()[name])
-
-
-class _MockedCollection:
-    def __init__(self, collection: Any) -> None:
-        self._collection = collection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._collection, name)
-
-    def replace_one(self, query: dict[str, Any], document: Document) -> Any:
-        """mongomock takes `{"$eq": ...}` itself for the `_id` of the new document."""
-        return self._collection.replace_one({**query, "_id": query["_id"]["$eq"]}, document)
+        return self._client.get_default_database()[name]
 
 
 def mongomock_database() -> Database:

@@ -22,6 +22,7 @@ LARGE = 18 * MIB  # two whole parts and a bit
 BOUNDARY = "faults-boundary-5cX"
 CHUNK = MIB
 TIMEOUT = 30.0
+UPLOAD = "POST /files/upload"
 
 Document = dict[str, Any]
 
@@ -129,7 +130,7 @@ def form_bytes(data: bytes, metadata: str = "") -> "tuple[bytes, dict[str, str]]
     return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-def framed(framing: str, data: bytes, request_id: str) -> Upload:
+def framed(framing: str, data: bytes, request_id: str, route: str = UPLOAD) -> Upload:
     """An upload by `form`, `raw` body or `chunked` transfer encoding, byte for byte."""
     opening, body, closing = b"", data, b""
     headers = ["Content-Type: application/octet-stream"]
@@ -145,8 +146,8 @@ def framed(framing: str, data: bytes, request_id: str) -> Upload:
         opening, body, closing = chunked(data)
     else:
         headers.append(f"Content-Length: {len(opening) + len(body) + len(closing)}")
-    target = "/files/upload" + ("" if framing == "form" else f"?file_name={request_id}")
-    start = [f"POST {target} HTTP/1.1", "Host: localhost", f"X-Request-Id: {request_id}"]
+    query = "" if framing == "form" else f"?file_name={request_id}"
+    start = [f"{route}{query} HTTP/1.1", "Host: localhost", f"X-Request-Id: {request_id}"]
     return Upload("\r\n".join([*start, *headers, "\r\n"]).encode(), opening, body, closing)
 
 

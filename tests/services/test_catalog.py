@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from errors import ApiError
 from services.catalog import ANYONE, LIVE, Stale, public
 from services.clock import timestamp
-from storage.interfaces import Document, StorageError, Unavailable
+from storage.interfaces import Document, NoSpace, StorageError, Unavailable
 from tests.services.world import DAY, HORIZON, PREFIX, When, World, make_world, submission
 
 PUBLIC = [
@@ -366,6 +366,51 @@ def test_cleaning_up_comes_after_the_answer_and_in_any_order(world: World) -> No
     newest = world.catalog.get(ANYONE, made["file_id"])
     assert world.stored() == [newest["object_key"]]
     assert newest["garbage"] == []
+
+
+def test_a_change_remembers_the_garbage_of_those_before(world: World) -> None:
+    """Each process died before it cleaned up: the next sweep, minutes later, knows it all."""
+    kept, gone = world.create(b"0"), world.create(b"0")
+    world.deferring = True
+    for content in (b"1", b"2", b"3"):
+        for made in (kept, gone):
+            world.update(made["file_id"], content)
+    world.update(kept["file_id"], file_name="renamed")
+    world.catalog.delete(ANYONE, gone["file_id"])
+    world.deferred.clear()
+    assert len(world.stored()) == 8
+    world.age(timedelta(minutes=2))
+    assert world.sweep().run()
+    assert world.stored() == [world.catalog.get(ANYONE, kept["file_id"])["object_key"]]
+
+
+# --- a store without room, or that errs ----------------------------------------------------
+
+
+def no_room() -> None:
+    raise NoSpace("the disk is full")
+
+
+def test_no_room_for_a_document_leaves_no_bytes(world: World) -> None:
+    made = world.create(b"old")
+    world.files.plan("insert", "before", no_room)
+    with pytest.raises(NoSpace):
+        world.create(b"new")
+    world.files.plan("replace", "before", no_room)
+    with pytest.raises(NoSpace):
+        world.update(made["file_id"], b"new")
+    assert world.stored() == [made["object_key"]]
+    assert world.documents() == [made]
+
+
+def test_a_store_that_took_less_is_not_believed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = world.store.write
+    monkeypatch.setattr(world.store, "write", lambda *_: write(*_)._replace(size=3))
+    with pytest.raises(Unavailable):
+        world.create(b"content")
+    assert world.documents() == []
 
 
 # --- delete --------------------------------------------------------------------------------
