@@ -32,9 +32,9 @@ limit_request_line = 8190  # filters and a cursor are long; gunicorn takes no mo
 control_socket_disable = True  # it would land in the home directory
 logconfig_dict = log_config(_settings.log_level)
 
-# glibc's mallopt(3), M_MMAP_THRESHOLD: buffers of transfers go back to the system at once.
-_M_MMAP_THRESHOLD = -3
-_MMAP_THRESHOLD = 4 * 2**20
+# glibc's mallopt(3): parts, which grow past the pieces of 1 MiB that they are made of, go back
+# to the system at once, and 128 threads share one heap instead of having one each.
+_MALLOC = {"M_MMAP_THRESHOLD": (-3, 3 * 2**19), "M_ARENA_MAX": (-8, 1)}
 
 
 def on_starting(server):
@@ -50,7 +50,8 @@ def on_starting(server):
 def post_fork(server, worker):
     """Bound what a worker's heap keeps after large transfers."""
     if "glibc" in platform.libc_ver():
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
+        for parameter, value in _MALLOC.values():
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def post_worker_init(worker):

@@ -69,9 +69,11 @@ class S3Store:
         part = self._new_part(number)
         try:
             piece = begun or reader.read(PIECE)
+            del begun
             while piece and len(piece) <= part.room:
                 with disk_errors():
                     part.write(piece)
+                piece = b""  # not held as well while the client is waited for
                 piece = reader.read(PIECE)
             return part, piece
         except BaseException:
