@@ -94,7 +94,10 @@ def test_the_data_folder_goes_away_in_an_upload(embedded: House) -> None:
 
 @contextmanager
 def longest_file(service: Drop, size: int) -> Iterator[None]:
-    """As on a full disk: no file of the workers can grow beyond this."""
+    """As on a full disk: no file of the workers can grow beyond this.
+
+    Of those that there are: with several, the last may still be on its way.
+    """
     workers = [psutil.Process(pid) for pid in service.workers()]
     unlimited = (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY)
     for worker in workers:
@@ -108,7 +111,7 @@ def longest_file(service: Drop, size: int) -> Iterator[None]:
 
 def test_no_room_for_large_uploads(house: House) -> None:
     """With servers, what finds no room in memory goes through files as well."""
-    with house.service(BUFFER_BUDGET="1MiB") as service:
+    with house.service(BUFFER_BUDGET="1MiB", WEB_CONCURRENCY="1") as service:
         kept = uploaded(service.url, content(KIB), "kept")
         with longest_file(service, 4 * MIB):
             for framing in ("form", "raw", "chunked"):
@@ -123,7 +126,7 @@ def test_no_room_for_large_uploads(house: House) -> None:
 
 
 def test_no_room_for_a_document(embedded: House) -> None:
-    with embedded.service() as service:
+    with embedded.service(WEB_CONCURRENCY="1") as service:
         kept = uploaded(service.url, content(KIB), "kept")
         size = max(path.stat().st_size for path in embedded.data.glob("catalog.sqlite*"))
         with longest_file(service, size):
