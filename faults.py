@@ -8,6 +8,7 @@ and kills the process, to show that what is left behind is whole (SPEC section 8
 from collections.abc import Callable
 
 POINTS = (
+    "object.begun",
     "object.part_sent",
     "object.written",
     "object.committed",

@@ -60,6 +60,7 @@ class LocalStore:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             try:
+                faults.reached("object.begun")
                 size = _copy(reader, descriptor)
                 with disk_errors():
                     os.fsync(descriptor)

@@ -22,6 +22,10 @@ _OTHER = ("412", "PreconditionFailed")
 _NO_SPACE = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "507")
 
 
+class NoAnswer(Unavailable):
+    """The store did not answer at all, as against one that answered with an error."""
+
+
 class Clients(NamedTuple):
     """boto3 clients of one session that differ in their patience; `public` signs URLs."""
 
@@ -89,7 +93,7 @@ def translated(key: str = "") -> Iterator[None]:
             raise NoSpace(str(error)) from error
         raise Unavailable(f"S3: {error}") from error
     except (BotoCoreError, HTTPClientError) as error:
-        raise Unavailable(f"S3: {error}") from error
+        raise NoAnswer(f"S3: {error}") from error
 
 
 def head(client: Any, bucket: str, key: str) -> ObjectStat:

@@ -9,7 +9,7 @@ from functools import partial
 import faults
 from storage.interfaces import NotFound, StorageError, Unavailable, Written
 from storage.parts import Part
-from storage.s3_client import Clients, read_back, translated
+from storage.s3_client import Clients, NoAnswer, read_back, translated
 
 PARTS_IN_FLIGHT = 2
 
@@ -34,7 +34,7 @@ class Senders:
             raise Unavailable("S3: the store stopped answering while a part was queued")
         try:
             return send()
-        except Unavailable:
+        except NoAnswer:
             self._failed_at = time.monotonic()
             raise
 
@@ -59,6 +59,7 @@ class MultipartUpload:
                 **self._target, ContentType=content_type
             )
         self._target["UploadId"] = answer["UploadId"]
+        faults.reached("object.begun")
 
     def send(self, part: Part) -> None:
         """Hand a part to a sender once fewer than two are on their way; closes it in the end."""

@@ -61,8 +61,10 @@ CREATING = (*WRITING, "create.before_document", "create.after_document")
 REPLACING = (*WRITING, "replace.before_document", "replace.after_document", "clean.after_bytes")
 CASES = (
     *(Case("create", point, size) for size in (SMALL, LARGE) for point in CREATING),
+    Case("create", "object.begun", LARGE),
     Case("create", "object.part_sent", LARGE),
     *(Case("replace", point, LARGE) for point in REPLACING),
+    Case("replace", "object.begun", LARGE),
     Case("replace", "object.part_sent", LARGE),
     *(Case("rename", point, 0) for point in ("replace.before_document", "replace.after_document")),
     *(Case("delete", point, 0) for point in ("delete.after_tombstone", "clean.after_bytes")),
