@@ -126,8 +126,9 @@ def measure(running: Pairing, verdict: Verdict, options: argparse.Namespace) -> 
     send(running.address, "DELETE", path)
     for what, peak in peaks.items():
         verdict.target(f"{what}: under {shown(LARGE_TARGET)}", peak < LARGE_TARGET, shown(peak))
-    stalled(running, verdict, table)
-    verdict.nothing_left(running.settled())
+    for _ in range(options.stalls):
+        stalled(running, verdict, table)
+        verdict.nothing_left(running.settled())
 
 
 def downloads(running: Pairing, verdict: Verdict, table: Table, path: str, content: Content) -> int:
@@ -184,6 +185,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--size", type=size, default=5 * GIB, help="of the upload (5GiB)")
     parser.add_argument("--forms", nargs="*", choices=FORMS, default=FORMS)
+    parser.add_argument("--stalls", type=int, default=2, help="rounds of stalled uploads (2)")
     options = parser.parse_args()
     on_each(options, lambda running, verdict: measure(running, verdict, options))
 
