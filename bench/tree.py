@@ -86,21 +86,58 @@ class Client:
         self._connection.close()
 
 
-class Run:
-    """The phases on one pairing."""
+@dataclass
+class Moved:
+    """What a phase did in all batches."""
 
-    def __init__(self, running: Pairing, entries: list[Entry]) -> None:
+    files: int = 0
+    pages: int = 0
+    size: int = 0
+    seconds: float = 0.0
+
+    def described(self) -> str:
+        of_pages = f"{self.pages} pages" if self.pages else ""
+        rates = f"{self.files / self.seconds:8.0f} files/s {self.size / self.seconds / 1e6:8.1f}"
+        return (
+            f"{self.files:6} files {of_pages:>9} {shown(self.size):>10} "
+            f"{self.seconds:8.1f} s {rates} MB/s"
+        )
+
+
+class Run:
+    """The phases on one pairing, in one batch of files after the other."""
+
+    def __init__(self, running: Pairing) -> None:
         self.differences = Differences()
+        self.phases: dict[str, Moved] = {}
         self._running = running
-        self._entries = entries
+        self._entries: list[Entry] = []
         self._local = threading.local()
+
+    def all_phases(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self.phase("upload", self.upload)
+        self.list_all("-created_at", new_names=False)
+        self.phase("download, compare", self.download)
+        self.phase("rename", self.rename)
+        self.list_all("file_name", new_names=True)
+        self.phase("delete", self.delete)
 
     def phase(self, what: str, work: Callable[[Entry], int]) -> None:
         """`work` on every entry, eight at a time; it returns the bytes that it moved."""
         begun = time.perf_counter()
         with ThreadPoolExecutor(CLIENTS, initializer=self._connect) as pool:
             moved = sum(pool.map(lambda entry: self._safely(what, work, entry), self._entries))
-        report(what, len(self._entries), moved, time.perf_counter() - begun)
+        self._add(what, Moved(len(self._entries), 0, moved, time.perf_counter() - begun))
+
+    def _add(self, what: str, new: Moved) -> None:
+        old = self.phases.get(what, Moved())
+        self.phases[what] = Moved(
+            old.files + new.files,
+            old.pages + new.pages,
+            old.size + new.size,
+            old.seconds + new.seconds,
+        )
 
     def _connect(self) -> None:
         self._local.client = Client(self._running.address)
@@ -162,7 +199,8 @@ class Run:
         client.close()
         for missing in by_id.keys() - seen:
             self.differences.note(f"{sort}: {by_id[missing].path} is not listed")
-        report(f"list by {sort}, {pages} pages", len(seen), bytes_read, time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        self._add(f"list by {sort}", Moved(len(seen), pages, bytes_read, seconds))
 
     def download(self, entry: Entry) -> int:
         running = hashlib.sha256()
@@ -235,11 +273,6 @@ def next_link(header: str | None) -> str | None:
     return match[1] if match else None
 
 
-def report(what: str, files: int, moved: int, seconds: float) -> None:
-    rates = f"{files / seconds:8.0f} files/s {moved / seconds / 1e6:8.1f} MB/s"
-    print(f"  {what:28} {files:6} files {shown(moved):>10} {seconds:7.1f} s {rates}", flush=True)
-
-
 def tree(root: Path, limit: int | None) -> list[Entry]:
     """The regular files under `root`, evenly thinned out to `limit`; no symbolic links."""
     found: list[Entry] = []
@@ -256,13 +289,12 @@ def tree(root: Path, limit: int | None) -> list[Entry]:
 def measure(running: Pairing, verdict: Verdict, options: argparse.Namespace) -> None:
     entries = tree(options.root, options.limit)
     verdict.line(f"  {len(entries)} files, {shown(sum(e.size for e in entries))}: {options.root}")
-    run = Run(running, entries)
-    run.phase("upload", run.upload)
-    run.list_all("-created_at", new_names=False)
-    run.phase("download, compare", run.download)
-    run.phase("rename", run.rename)
-    run.list_all("file_name", new_names=True)
-    run.phase("delete", run.delete)
+    run = Run(running)
+    batch = options.batch or max(1, len(entries))
+    for begin in range(0, len(entries), batch):
+        run.all_phases(entries[begin : begin + batch])
+    for what, moved in run.phases.items():
+        verdict.line(f"  {what:20} {moved.described()}")
     for text in run.differences.texts:
         verdict.line(f"        {text}")
     verdict.target("no difference", run.differences.count == 0, str(run.differences.count))
@@ -273,6 +305,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--root", type=Path, default=Path(sys.base_prefix))
     parser.add_argument("--limit", type=int, help="at most so many files, spread over the tree")
+    parser.add_argument("--batch", type=int, help="files in the stores at a time (all)")
     options = parser.parse_args()
     on_each(options, lambda running, verdict: measure(running, verdict, options))
 
