@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+LARGEST_RECV = 2**18  # a stalled client holds a buffer as large as what was asked for
 WINDOW_SECONDS, FLOOR = 60.0, 1024  # bytes a second, while the server waits for the client
 
 
@@ -48,7 +49,7 @@ class Connection(socket.socket):
         if self._head_until is not None:
             self.settimeout(max(0.001, self._head_until - begun))
         try:
-            piece = super().recv(size, flags)
+            piece = super().recv(min(size, LARGEST_RECV), flags)
         except TimeoutError:  # with a number, so that gunicorn does not take it for a bug
             raise TimeoutError(errno.ECONNRESET, "the client stalls") from None
         self._waited += time.monotonic() - begun

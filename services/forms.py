@@ -66,8 +66,7 @@ class _Form:
         return b""
 
     def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
-        chunk = b"-"
-        while chunk:
+        while True:
             chunk = self._body.read(PIECE)
             self._received += len(chunk)
             try:
@@ -76,6 +75,9 @@ class _Form:
                 raise ApiError("invalid_form", detail=str(error)) from None
             if self._received - self._file_size > MAX_OVERHEAD + PIECE:
                 raise ApiError("invalid_form", detail="it holds too much beside the file")
+            if not chunk:
+                return
+            chunk = b""  # not held while the client is waited for
 
     def _next_file(self) -> MultipartSegment | None:
         """Go on to the file part, taking in text parts on the way; None at the form's end."""

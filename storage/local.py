@@ -180,6 +180,7 @@ def _copy(reader: Reader, descriptor: int) -> int:
         with disk_errors():
             write_all(descriptor, piece)
         size += len(piece)
+        piece = b""  # not held while the client is waited for
     return size
 
 
