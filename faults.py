@@ -17,6 +17,7 @@ POINTS = (
     "replace.before_document",
     "replace.after_document",
     "delete.after_tombstone",
+    "delete.after_object",
     "clean.after_bytes",
     "sweep.after_tombstone",
 )

@@ -1,76 +1,48 @@
 """Which files, in which order, and where to go on (SPEC section 3, `GET /files`)."""
 
-import base64
-import binascii
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from errors import ApiError
 from services import clock
-from services.catalog import LIVE
+from services.documents import LIVE
 from services.names import MAX_NAME, METADATA_KEY, folded
+from services.pages import (
+    LARGEST,
+    SIZE,
+    Query,
+    fingerprint,
+    parse_limit,
+    read_cursor,
+    single_values,
+    take,
+)
+from services.principals import Principal
 from storage.interfaces import Collection, Document, Order, Where
 
-MAX_LIMIT = 1000
-SCAN = 10_000
 SORTS = ("created_at", "file_name", "file_size", "updated_at")
-_LARGEST = 2**63 - 1
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _FILE_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/(\*|[A-Za-z0-9!#$&^_.+-]+)")
-Values = tuple[Any, ...]
-
-
-class Query(NamedTuple):
-    """What a listing was asked for; `after` are the sort values where the page begins."""
-
-    where: list[Where]
-    order: Order
-    limit: int
-    after: Values | None
-    fingerprint: str
 
 
 def parse_query(parameters: Sequence[tuple[str, str]]) -> Query:
     """Take apart the query's pairs. Raises the 400s of queries and `invalid_cursor`."""
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name in given:
-            raise ApiError("repeated_parameter", name=name)
-        given[name] = value
-    limit = _limit(given.pop("limit", str(MAX_LIMIT)))
+    given = single_values(parameters)
+    limit = parse_limit(given.pop("limit", None))
     cursor = given.pop("cursor", None)
-    fingerprint = _fingerprint(given)
+    bound_to = fingerprint("files", given)
     order = _order(given.pop("sort", "-created_at"))
     where = [condition for name, value in given.items() for condition in _filter(name, value)]
-    after = None if cursor is None else _read_cursor(cursor, fingerprint, order)
-    return Query(where, order, limit, after, fingerprint)
+    return Query(where, order, limit, read_cursor(cursor, bound_to, order), bound_to)
 
 
-def list_files(files: Collection, owner: str, query: Query) -> tuple[list[Document], str | None]:
-    """A page of an owner's files, and the cursor of the next one, None at the end."""
-    page = files.page(
-        {"owner": owner, "state": LIVE},
-        query.where,
-        query.order,
-        query.after,
-        query.limit + 1,
-        max(SCAN if query.where else 0, query.limit + 1),
-    )
-    documents, last = page.documents, page.last
-    if len(documents) > query.limit:
-        documents = documents[: query.limit]
-        last = tuple(documents[-1][field] for field in query.order.fields)
-    return documents, None if last is None else _write_cursor(last, query.fingerprint)
-
-
-def _limit(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise ApiError("invalid_parameter", name="limit", detail=f"must be 1 to {MAX_LIMIT}")
-    return int(text)
+def list_files(
+    files: Collection, principal: Principal, query: Query
+) -> tuple[list[Document], str | None]:
+    """A page of the files that a principal sees, and the cursor of the next one."""
+    return take(files, {**principal.whose, "state": LIVE}, query)
 
 
 def _order(text: str) -> Order:
@@ -78,7 +50,8 @@ def _order(text: str) -> Order:
     if field not in SORTS:
         detail = f"must be one of {', '.join(SORTS)}, with - before it for descending"
         raise ApiError("invalid_parameter", name="sort", detail=detail)
-    return Order((field, "file_id"), descending=text.startswith("-"))
+    stored = SIZE if field == "file_size" else field
+    return Order((stored, "file_id"), descending=text.startswith("-"))
 
 
 def _filter(name: str, value: str) -> list[Where]:
@@ -135,15 +108,15 @@ def _moment(name: str, value: str) -> datetime:
 
 
 def _at_least(name: str, value: str) -> list[Where]:
-    return [Where("file_size", "gte", _size(name, value))]
+    return [Where(SIZE, "gte", _size(name, value))]
 
 
 def _at_most(name: str, value: str) -> list[Where]:
-    return [Where("file_size", "lte", _size(name, value))]
+    return [Where(SIZE, "gte", 0), Where(SIZE, "lte", _size(name, value))]
 
 
 def _size(name: str, value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,19}", value) or int(value) > _LARGEST:
+    if not re.fullmatch(r"[0-9]{1,19}", value) or int(value) > LARGEST:
         raise ApiError("invalid_parameter", name=name, detail="must be a number of bytes")
     return int(value)
 
@@ -157,31 +130,3 @@ _FILTERS = {
     "min_size": _at_least,
     "max_size": _at_most,
 }
-
-
-def _fingerprint(given: dict[str, str]) -> str:
-    """Binds a cursor to sort and filters; says nothing of whose files they are."""
-    canonical = json.dumps(sorted(given.items())).encode()
-    return hashlib.sha256(canonical).hexdigest()[:16]
-
-
-def _write_cursor(last: Values, fingerprint: str) -> str:
-    text = json.dumps([fingerprint, *last], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, fingerprint: str, order: Order) -> Values:
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True)
-        members = json.loads(text)
-        json.dumps(members, ensure_ascii=False).encode()  # lone surrogates are a ValueError
-    except (binascii.Error, ValueError, RecursionError):
-        raise ApiError("invalid_cursor") from None
-    bound_to, *last = members if isinstance(members, list) and members else [None]
-    kinds = [int if field == "file_size" else str for field in order.fields]
-    if bound_to != fingerprint or [type(value) for value in last] != kinds:
-        raise ApiError("invalid_cursor")
-    if any(isinstance(value, int) and not 0 <= value <= _LARGEST for value in last):
-        raise ApiError("invalid_cursor")
-    return tuple(last)

@@ -12,8 +12,8 @@ import filetype
 
 HEAD = 8192
 UNKNOWN = "application/octet-stream"
-_TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
-_MEDIA_TYPE = re.compile(f"({_TOKEN}/{_TOKEN})\\s*(;.*)?", re.DOTALL)
+_TCHARS = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
+_MEDIA_TYPE = re.compile(f"({_TCHARS}/{_TCHARS})\\s*(;.*)?", re.DOTALL)
 # Python's own table, not the machine's, and what its versions differ in.
 _BY_EXTENSION = mimetypes.MimeTypes().types_map[True] | {
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -52,7 +52,7 @@ def detect(head: bytes, name: str, declared: str | None) -> str:
     Signatures first, containers and plain text refined by the name, then the declared type,
     else `application/octet-stream` (SPEC section 2).
     """
-    by_name = _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), "")
+    by_name = type_of_name(name)
     said = _declared(declared)
     found = _signature(head)
     if found is not None:
@@ -63,6 +63,22 @@ def detect(head: bytes, name: str, declared: str | None) -> str:
     if not head and _TEXTUAL.fullmatch(by_name):
         return by_name
     return said or UNKNOWN
+
+
+def type_of_name(name: str) -> str:
+    """What the extension of a name says, `""` where it says nothing."""
+    return _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), "")
+
+
+def presumed(name: str, declared: str | None) -> str:
+    """The media type of content that was not looked into: as declared, else by its name.
+
+    S3's own default says no more than nothing.
+    """
+    said = _declared(declared)
+    if said in (None, UNKNOWN, "binary/octet-stream"):
+        return type_of_name(name) or UNKNOWN
+    return str(said)
 
 
 def _signature(head: bytes) -> str | None:

@@ -1,13 +1,20 @@
-"""File names and client metadata: what is allowed, and how names are searched (SPEC section 2)."""
+"""File names, object keys and client metadata: what is allowed, and how names are searched.
+
+SPEC section 2.
+"""
 
 import re
 import unicodedata
+from pathlib import PurePosixPath
 from typing import Any
 
 from errors import ApiError
 
 MAX_NAME = 255
 MAX_METADATA = 2048
+MAX_KEY = 1024
+# Names of old buckets have upper case and underscores too.
+BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 UNTITLED = "untitled"
 METADATA_KEY = re.compile(r"[a-z0-9_-]{1,64}")
 # Cc, lone surrogates, and the bidirectional overrides and isolates, which can make
@@ -40,6 +47,35 @@ def name_of_path(path: str) -> str | None:
     """
     last = _SEPARATORS.split(path)[-1]
     return checked_name(last) if last else None
+
+
+def name_of_key(key: str) -> str:
+    """What a person calls an object that came by the bucket: the key's last non-empty segment,
+    without what a name must not contain, and not longer than a name may be."""
+    segments = [segment for segment in _SEPARATORS.split(key) if segment]
+    name = _FORBIDDEN.sub("_", segments[-1] if segments else "")
+    if len(name) > MAX_NAME:
+        suffix = PurePosixPath(name).suffix[:32]
+        name = name[: MAX_NAME - len(suffix)] + suffix
+    return UNTITLED if name in ("", ".", "..") else name
+
+
+def checked_key(key: object) -> str:
+    """An object key: 1 to 1,024 bytes of UTF-8, as S3 has it. Raises `invalid_key`.
+
+    NUL, which S3 would take, is refused: not every store of documents can hold it.
+    """
+    if not isinstance(key, str):
+        raise ApiError("invalid_key", detail="must be a string")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise ApiError("invalid_key", detail="has a lone surrogate") from None
+    if not 1 <= size <= MAX_KEY:
+        raise ApiError("invalid_key", detail=f"must have 1 to {MAX_KEY} bytes")
+    if "\0" in key:
+        raise ApiError("invalid_key", detail="must not contain NUL")
+    return key
 
 
 def folded(name: str) -> str:

@@ -11,10 +11,10 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from services import clock
-from services.catalog import Catalog
+from services.files import Files
 from storage.interfaces import (
     Collection,
     Conflict,
@@ -44,17 +44,10 @@ class LeaseLost(Exception):
 class Sweep:
     """The sweep of one catalog. `run` may be called by any process at any time."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        files: Collection,
-        jobs: Collection,
-        now: Callable[[], datetime] = clock.now,
-    ) -> None:
-        self._catalog = catalog
+    def __init__(self, files: Files, jobs: Collection) -> None:
         self._files = files
         self._jobs = jobs
-        self._now = now
+        self._now = files.now
         self._holder = str(uuid.uuid4())
 
     def run(self) -> bool:
@@ -97,11 +90,11 @@ class Sweep:
         due = Where("sweep_at", "lte", clock.timestamp(self._now()))
         after = None
         while True:
-            page = self._files.page(
+            page = self._files.collection.page(
                 {}, [due], Order(("sweep_at", "file_id"), False), after, BATCH, BATCH
             )
             for document in page.documents:
-                self._catalog.clean(document)
+                self._files.clean(document)
             after = page.last
             if after is None:
                 return
@@ -112,7 +105,7 @@ class Sweep:
             begun = lease["positions"].get(shard, "")
             position = begun
             for key in self._old_keys(shard, begun):
-                self._catalog.bury(key)
+                self._files.bury(key)
                 position = key
             if position != begun or lease["until"] < clock.timestamp(self._now() + LEASE / 2):
                 positions = {**lease["positions"], shard: position}
@@ -122,28 +115,18 @@ class Sweep:
 
     def _old_keys(self, shard: str, after: str) -> Iterator[str]:
         newest = self._now() - KEY_AGE
-        for key in self._catalog.objects.list(f"{self._catalog.prefix}/{shard}/", after):
-            begun = _upload_began(key)
+        for listed in self._files.objects.list(f"{self._files.prefix}/{shard}/", after):
+            begun = self._files.upload_began(listed.key)
             if begun is not None and begun > newest:
                 return
             if begun is not None:
-                yield key
+                yield listed.key
 
     def _abandoned_uploads(self) -> None:
-        objects = self._catalog.objects
+        objects = self._files.objects
         for upload in list(objects.abandoned(self._now() - UPLOAD_AGE)):
-            if not upload.key or upload.key.startswith(self._catalog.prefix + "/"):
+            if not upload.key or self._files.is_own_key(upload.key):
                 objects.abandon(upload)
-
-
-def _upload_began(key: str) -> datetime | None:
-    """The time in the UUIDv7 that a key of ours ends with (RFC 9562 section 5.7), else None."""
-    try:
-        unique = uuid.UUID(key.rpartition("/")[2])
-        moment = datetime.fromtimestamp((unique.int >> 80) / 1000, UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if unique.version == 7 else None
 
 
 def start(sweep: Sweep) -> Callable[[], None]:

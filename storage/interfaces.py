@@ -63,6 +63,14 @@ class ObjectStat(NamedTuple):
     content_type: str
 
 
+class Listed(NamedTuple):
+    """An object in a listing: its key, bytes, and ETag without quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
 class Upload(NamedTuple):
     """A write that was begun and not finished: its key, `""` where the store does not tell,
     and the store's own handle for it."""
@@ -118,8 +126,9 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Delete, absent is fine. Gives up with `Unavailable` after about 2 s."""
 
-    def list(self, prefix: str, after: str) -> Iterator[str]:
-        """Keys that begin with `prefix` and come after `after`, in order of their UTF-8 bytes."""
+    def list(self, prefix: str, after: str) -> Iterator[Listed]:
+        """Objects whose keys begin with `prefix` and come after `after`, in the order of the
+        keys' UTF-8 bytes."""
 
     def abandoned(self, older_than: datetime) -> Iterator[Upload]:
         """Writes that were begun, or at a store that knows it last moved, before `older_than`

@@ -16,6 +16,7 @@ from storage.files import disk_errors, write_all
 from storage.interfaces import (
     Body,
     Changed,
+    Listed,
     NotFound,
     ObjectStat,
     Reader,
@@ -107,7 +108,7 @@ class LocalStore:
             except FileNotFoundError:
                 self.check()
 
-    def list(self, prefix: str, after: str) -> Iterator[str]:
+    def list(self, prefix: str, after: str) -> Iterator[Listed]:
         with disk_errors():
             shards = sorted(os.listdir(self._objects / self._prefix))
         for shard in shards:
@@ -118,7 +119,16 @@ class LocalStore:
                 names = sorted(os.listdir(self._objects / folder))
             for key in (folder + name for name in names):
                 if key.startswith(prefix) and key > after:
-                    yield key
+                    yield from self._listed(key)
+
+    def _listed(self, key: str) -> Iterator[Listed]:
+        """Nothing where it was deleted since its folder was read."""
+        with disk_errors():
+            try:
+                size = (self._objects / key).stat().st_size
+            except FileNotFoundError:
+                return
+        yield Listed(key, size, _etag(key, size))
 
     def abandoned(self, older_than: datetime) -> Iterator[Upload]:
         with disk_errors():

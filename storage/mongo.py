@@ -159,15 +159,14 @@ class MongoCollection:
             raise Conflict("the document is no longer in this version")
 
     def _query(self, equals: Mapping[str, Any]) -> dict[str, Any]:
-        """Equality on a document's key and other fields; a value is never an operator.
+        """Equality on a document's key and other fields.
 
-        The key is compared as a string and not by `$eq`, which not every server that speaks
-        MongoDB's protocol answers from the index of `_id`.
+        A string or a number is never an operator; and plain equality is what every server
+        that speaks MongoDB's protocol answers from an index, which `$eq` is not.
         """
-        query: dict[str, Any] = {field: {"$eq": value} for field, value in equals.items()}
+        query = {field: _scalar(value) for field, value in equals.items()}
         if self._spec.key in query:
-            del query[self._spec.key]
-            query["_id"] = str(equals[self._spec.key])
+            query["_id"] = query.pop(self._spec.key)
         return query
 
     def _this(self, document: Document) -> dict[str, Any]:
@@ -211,6 +210,13 @@ class MongoCollection:
     ) -> Any:
         direction = pymongo.DESCENDING if order.descending else pymongo.ASCENDING
         return self._collection.find(query, fields).sort([(f, direction) for f in order.fields])
+
+
+def _scalar(value: Any) -> str | int:
+    """The value, which must not be an object: that could be an operator."""
+    if not isinstance(value, str | int):
+        raise TypeError(f"not a value to compare with: {type(value).__name__}")
+    return value
 
 
 def page_query(

@@ -13,6 +13,7 @@ from storage.files import disk_errors
 from storage.interfaces import (
     Body,
     Changed,
+    Listed,
     NotFound,
     ObjectStat,
     Reader,
@@ -113,14 +114,14 @@ class S3Store:
         with translated(key):
             self._clients.brief.delete_object(Bucket=self.bucket, Key=key)
 
-    def list(self, prefix: str, after: str) -> Iterator[str]:
+    def list(self, prefix: str, after: str) -> Iterator[Listed]:
         pages = self._clients.usual.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix, StartAfter=after
         )
         with translated():
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"]
+                    yield Listed(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
 
     def abandoned(self, older_than: datetime) -> Iterator[Upload]:
         # Without a prefix: MinIO lists uploads by an exact key or not at all.
@@ -213,19 +214,3 @@ class S3Body:
 
     def close(self) -> None:
         self._stream.close()
-
-
-def make_bucket(clients: Clients, bucket: str, region: str) -> bool:
-    """Make the bucket unless it is there; says whether it was made. Raises `Unavailable`."""
-    try:
-        with translated():
-            clients.usual.head_bucket(Bucket=bucket)
-        return False
-    except NotFound:
-        # AWS refuses its oldest region as a constraint (S3 API reference, CreateBucket).
-        constraint = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        with translated():
-            clients.usual.create_bucket(
-                Bucket=bucket, **({} if region == "us-east-1" else constraint)
-            )
-        return True

@@ -13,11 +13,15 @@ os.environ["BOTO_DISABLE_CRT"] = "true"
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
 POOL_SIZE = 160
-_ABSENT = ("404", "NoSuchKey", "NoSuchUpload")
+_ABSENT = (
+    *("404", "NoSuchKey", "NoSuchUpload"),
+    # MinIO's answers for keys that it cannot hold.
+    *("XMinioInvalidObjectName", "XMinioInvalidResourceName"),
+)
 _OTHER = ("412", "PreconditionFailed")
 _NO_SPACE = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "507")
 
@@ -92,14 +96,21 @@ def translated(key: str = "") -> Iterator[None]:
         if code in _NO_SPACE:
             raise NoSpace(str(error)) from error
         raise Unavailable(f"S3: {error}") from error
-    except (BotoCoreError, HTTPClientError) as error:
+    except BotoCoreError as error:
         raise NoAnswer(f"S3: {error}") from error
 
 
 def head(client: Any, bucket: str, key: str) -> ObjectStat:
     """What the store says about an object. Raises `NotFound`."""
     with translated(key):
-        answer = client.head_object(Bucket=bucket, Key=key)
+        try:
+            answer = client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 400:
+                raise
+            # HEAD cannot say what was wrong with it, GET can.
+            client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            raise
     return ObjectStat(
         answer["ContentLength"], answer["ETag"].strip('"'), answer.get("ContentType", "")
     )
