@@ -17,6 +17,9 @@ from dotenv.parser import parse_stream
 ENV_FILE = Path(__file__).parent / ".env"
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
+AUTHENTICATORS = ("none", "keys")
+# Pictures whose headers the service can read, by the names that Pillow has for them.
+IMAGE_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB}
 
 
@@ -104,6 +107,63 @@ def _key_prefix(value: str) -> str:
     return value
 
 
+def _auth(value: str) -> tuple[str, ...]:
+    names = _list(value)
+    if not names or not set(names) <= set(AUTHENTICATORS) or ("none" in names and len(names) > 1):
+        raise ValueError(f"one of {', '.join(AUTHENTICATORS)}")
+    return names
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    names = tuple(name.removesuffix(".") for name in _list(value.lower()))
+    if not all(re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name) for name in names):
+        raise ValueError("host names without ports, with commas between them")
+    return names
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    names = _list(value.lower())
+    if not all(re.fullmatch(r"https?://[a-z0-9._-]+(:[0-9]{1,5})?", name) for name in names):
+        raise ValueError("origins such as https://app.example, with commas between them")
+    return names
+
+
+def _owner(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", value):
+        raise ValueError("the owner of a key")
+    return value
+
+
+def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(name) for name in _list(value))
+    except ValueError:
+        raise ValueError("addresses or networks, with commas between them") from None
+
+
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]*", value):
+        raise ValueError("printable ASCII without spaces")
+    return value
+
+
+def _arn(value: str) -> str:
+    if value and not re.fullmatch(r"arn:[a-z-]+:(sqs|sns|lambda):[^\s:]*:[^\s:]*:\S+", value):
+        raise ValueError("the ARN of an SQS queue, an SNS topic or a Lambda function")
+    return value
+
+
+def _image_formats(value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip().upper() for name in value.split(",")))
+    if not set(names) <= set(IMAGE_FORMATS):
+        raise ValueError(f"some of {', '.join(IMAGE_FORMATS)}")
+    return names
+
+
 def _log_level(value: str) -> str:
     if value not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -113,11 +173,30 @@ def _log_level(value: str) -> str:
 SETTINGS = (
     Setting("HOST", _text, "127.0.0.1", "Address to listen on."),
     Setting("PORT", _whole_number(1, 65535), "8000", "Port to listen on."),
+    Setting("AUTH", _auth, "none", "Who may come in: `none` for anyone, `keys` for API keys."),
     Setting(
         "ALLOW_ANONYMOUS",
         _switch,
         "0",
         "1 lets a service without access control listen on more than a loopback address.",
+    ),
+    Setting(
+        "ALLOWED_HOSTS",
+        _hosts,
+        "",
+        "Host names, beside loopback ones, under which an open service may be asked.",
+    ),
+    Setting(
+        "CORS_ORIGINS",
+        _origins,
+        "",
+        "Origins whose web pages may use the service, such as `https://app.example`.",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        _networks,
+        "",
+        "Addresses or networks of proxies whose `X-Forwarded-` headers count.",
     ),
     Setting(
         "URL_PREFIX", _url_prefix, "", "Path under which every route is mounted, such as `/prod`."
@@ -189,6 +268,31 @@ SETTINGS = (
         "604800",
         "Seconds that the tombstone of a removed file is kept.",
     ),
+    Setting(
+        "EVENTS_TOKEN",
+        _token,
+        "",
+        "What senders of bucket events must know; without it `POST /events/s3` does not exist.",
+        secret=True,
+    ),
+    Setting(
+        "EVENTS_ARN",
+        _arn,
+        "",
+        "Target of the bucket's notification that `create_bucket.py` sets; empty leaves it alone.",
+    ),
+    Setting(
+        "BUCKET_OWNER",
+        _owner,
+        "",
+        "Owner of what comes by bucket events; empty leaves it to admins.",
+    ),
+    Setting(
+        "IMAGE_FORMATS",
+        _image_formats,
+        ",".join(IMAGE_FORMATS),
+        "Formats that the image routes accept.",
+    ),
     Setting("WEB_CONCURRENCY", _whole_number(1, 64), "2", "Number of server processes."),
     Setting("LOG_LEVEL", _log_level, "INFO", "DEBUG, INFO, WARNING or ERROR."),
 )
@@ -200,7 +304,11 @@ class Settings:
 
     host: str
     port: int
+    auth: tuple[str, ...]
     allow_anonymous: bool
+    allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     url_prefix: str
     data_dir: Path
     s3_bucket: str
@@ -216,8 +324,17 @@ class Settings:
     graceful_timeout: int
     buffer_budget: int
     event_horizon: int
+    events_token: str
+    events_arn: str
+    bucket_owner: str
+    image_formats: tuple[str, ...]
     web_concurrency: int
     log_level: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anyone who reaches the service may use it."""
+        return self.auth == ("none",)
 
     def __repr__(self) -> str:
         """Names only: two of the values are secrets, and a URI can hold a third."""
@@ -273,12 +390,14 @@ def _check_together(settings: Settings) -> None:
     for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
         if getattr(settings, name) and not settings.s3_bucket:
             raise InvalidSettings(f"{name.upper()}: S3_BUCKET is not set")
+    if settings.events_arn and not settings.s3_bucket:
+        raise InvalidSettings("EVENTS_ARN: S3_BUCKET is not set")
     if settings.mongo_uri and not urlsplit(settings.mongo_uri).path.strip("/"):
         raise InvalidSettings("MONGO_URI: it names no database, as in mongodb://host/filedrop")
-    if not settings.allow_anonymous and not _is_loopback(settings.host):
+    if settings.is_open and not settings.allow_anonymous and not _is_loopback(settings.host):
         raise InvalidSettings(
             f"HOST: {settings.host!r} is not a loopback address, and anyone who reaches it could "
-            "read and delete every file; ALLOW_ANONYMOUS=1 permits that"
+            "read and delete every file; AUTH=keys asks for keys, ALLOW_ANONYMOUS=1 permits that"
         )
 
 

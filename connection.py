@@ -69,11 +69,15 @@ class Connection(socket.socket):
 
     def linger(self, seconds: float) -> None:
         """Send what is left, discard what still comes, and end it (RFC 9112 9.6)."""
-        until = time.monotonic() + seconds
         with suppress(OSError):
             self.shutdown(socket.SHUT_WR)
+            self._discard(time.monotonic() + seconds)
+            # Else gunicorn would wait for the client, in the loop that serves all others.
+            self.shutdown(socket.SHUT_RDWR)
+
+    def _discard(self, until: float) -> None:
+        with suppress(TimeoutError):
             while (left := until - time.monotonic()) > 0:
                 self.settimeout(left)
                 if not super().recv(2**18):
-                    break
-            self.shutdown(socket.SHUT_RDWR)
+                    return

@@ -47,24 +47,51 @@ CATALOGUE = {
     "digest_mismatch": Entry(400, "The content does not match its {name} header."),
     "invalid_content_disposition": Entry(400, "The header Content-Disposition is malformed."),
     "content_range_not_supported": Entry(400, "Content-Range is not supported in uploads."),
+    "invalid_key": Entry(400, "The object key {detail}."),
+    "invalid_member": Entry(400, "The JSON member {name!r} {detail}."),
+    "reserved_key": Entry(400, "Keys with this beginning are the service's own."),
+    "invalid_event": Entry(400, "The notification is not one of S3: {detail}."),
+    "missing_bucket_and_key": Entry(400, "Missing required query parameters: bucket and key"),
+    "file_name_missing": Entry(400, "FileName missing"),
+    "missing_task_body": Entry(400, "Request body is missing"),
+    "missing_task_fields": Entry(400, "Missing required fields"),
+    "missing_user": Entry(400, "Missing userId in query parameters"),
+    "missing_task_or_user": Entry(400, "Missing taskID or userId"),
+    "missing_task_in_path": Entry(400, "Missing 'userID' or 'taskID' in path parameters"),
+    "no_valid_fields": Entry(400, "No valid fields to update"),
     "bad_request": Entry(400, "The request is malformed."),
+    "unauthorized": Entry(401, "This needs a valid token in the header Authorization."),
+    "forbidden": Entry(403, "This needs the scope {scope!r}."),
+    "foreign_origin": Entry(403, "A web page of another origin must not do this."),
+    "not_your_tasks": Entry(403, "Tasks of another user are that user's own."),
     "not_found": Entry(404, "There is nothing at this address."),
     "file_not_found": Entry(404, "There is no such file."),
+    "metadata_not_found": Entry(404, "Metadata not found"),
+    "item_not_found": Entry(404, "Item not found"),
+    "task_not_found": Entry(404, "Todo with userID '{user_id}' and taskID '{task_id}' not found"),
+    "object_not_seen": Entry(404, "No object of this file has been seen in the bucket so far."),
+    "key_not_found": Entry(404, "There is no such key."),
     "method_not_allowed": Entry(405, "This method is not allowed here; see the header Allow."),
     "body_timeout": Entry(408, "The body came too slowly."),
     "file_belongs_to_bucket": Entry(
         409, "This file came by the bucket; its content can only be changed there."
     ),
     "not_in_our_bucket": Entry(409, "The bytes of this file are not in this service's bucket."),
+    "key_exists": Entry(409, "There is a key {name!r} already; revoke it first."),
     "precondition_failed": Entry(412, "The file has changed: a condition of the request is false."),
     "content_too_large": Entry(413, "The content is longer than the {limit} bytes allowed."),
+    "image_too_large": Entry(413, "The picture has more than the {limit} pixels allowed."),
     "uri_too_long": Entry(414, "The request target is too long."),
     "unsupported_media_type": Entry(415, "This content type is not supported here."),
     "content_encoding_not_supported": Entry(
         415, "Content-Encoding is not supported; send the content as it is."
     ),
+    "not_an_image": Entry(415, "The content is not a picture in one of the formats {formats}."),
     "range_not_satisfiable": Entry(416, "The range lies outside the file's {size} bytes."),
     "expectation_failed": Entry(417, "The only expectation supported is 100-continue."),
+    "wrong_host": Entry(
+        421, "The service is not known by this host name; ALLOWED_HOSTS can permit it."
+    ),
     "headers_too_large": Entry(431, "The request's headers are too large."),
     "internal_error": Entry(500, "Something went wrong on our side; the log has the request id."),
     "not_implemented": Entry(501, "This transfer coding is not supported."),
@@ -76,6 +103,7 @@ CATALOGUE = {
 
 STATUS_CODES = {
     400: "bad_request",
+    401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
     408: "body_timeout",
@@ -104,8 +132,7 @@ def from_storage(error: StorageError) -> ApiError:
     return ApiError(code, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def render(error: ApiError, request_id: str) -> str:
-    """The body of the answer, as JSON."""
-    return json.dumps(
-        {"error": error.sentence, "code": error.code, "request_id": request_id}, ensure_ascii=False
-    )
+def render(error: ApiError, request_id: str, member: str = "error") -> str:
+    """The body of the answer, as JSON; the sentence stands in `member`."""
+    answer = {member: error.sentence, "code": error.code, "request_id": request_id}
+    return json.dumps(answer, ensure_ascii=False)

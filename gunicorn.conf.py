@@ -4,19 +4,16 @@ import ctypes
 import platform
 import sys
 
-from app import prepare
+from app import prepare, settings_or_exit
 from blueprints.context import EXTENSION
-from config import InvalidSettings, load_settings
+from config import InvalidSettings
 from connection import Connection
 from logs import log_config
 from services import sweep as sweeping
 from storage.interfaces import StorageError
 from worker import Worker
 
-try:
-    _settings = load_settings()
-except InvalidSettings as error:
-    sys.exit(f"file-drop: {error}")
+_settings = settings_or_exit()
 
 Connection.patience = _settings.body_timeout
 
@@ -29,6 +26,7 @@ keepalive = 30
 timeout = 60
 graceful_timeout = _settings.graceful_timeout
 limit_request_line = 8190  # filters and a cursor are long; gunicorn takes no more
+forwarded_allow_ips = ""  # what proxies say is taken by blueprints/forwarded.py
 control_socket_disable = True  # it would land in the home directory
 logconfig_dict = log_config(_settings.log_level)
 

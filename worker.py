@@ -75,7 +75,8 @@ class Worker(ThreadWorker):
     def handle_error(self, req, client, addr, exc):
         code = next(code for kind, code in CODES if isinstance(exc, kind))
         failure, request_id = ApiError(code), uuid.uuid4().hex
-        extra = {"request_id": request_id, "why": repr(exc)}
+        # Not its text, which has what the client sent, credentials perhaps among it.
+        extra = {"request_id": request_id, "why": type(exc).__name__}
         if failure.status == 500:
             self.log.error("unhandled exception", exc_info=exc, extra=extra)
         else:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from flask import request
@@ -54,7 +54,7 @@ class _Body:
 
 def read_submission(limit: int) -> Submission:
     """A form, or a body that is the file. Content is read when the submission's reader is."""
-    if request.content_length is None and "Transfer-Encoding" not in request.headers:
+    if not _is_body_announced():
         raise ApiError("missing_body")
     if "Content-Encoding" in request.headers:
         raise ApiError("content_encoding_not_supported")
@@ -140,16 +140,37 @@ def read_change() -> Submission:
 
 
 def read_json_object() -> dict[str, Any]:
-    """The body as a JSON object of at most 1 MiB."""
-    reader = Intake(verified(_Body(), expected_digests(request.headers.get)), MAX_JSON)
-    _refuse_longer(request.content_length or 0, MAX_JSON)
-    try:
-        value = json.loads(_read_all(reader))
-    except (ValueError, RecursionError):
-        raise ApiError("invalid_json") from None
+    """The body as a JSON object of at most 1 MiB. Raises `invalid_json`."""
+    value = read_json()
     if not isinstance(value, dict):
         raise ApiError("invalid_json")
     return value
+
+
+def read_json() -> Any:
+    """The body as JSON of at most 1 MiB. Raises `invalid_json`."""
+    if "Content-Encoding" in request.headers:
+        raise ApiError("content_encoding_not_supported")
+    reader = Intake(verified(_Body(), expected_digests(request.headers.get)), MAX_JSON)
+    _refuse_longer(request.content_length or 0, MAX_JSON)
+    try:
+        return json.loads(_read_all(reader).decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ApiError("invalid_json") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    """`NaN` and `Infinity`, which Python takes and JSON does not have (RFC 8259 section 6)."""
+    raise ValueError(name)
+
+
+def has_body() -> bool:
+    """Whether there is anything in the request's body; without a length there may be."""
+    return _is_body_announced() and request.content_length != 0
+
+
+def _is_body_announced() -> bool:
+    return request.content_length is not None or "Transfer-Encoding" in request.headers
 
 
 def _read_all(reader: Reader) -> bytes:

@@ -2,18 +2,25 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from flask import Response, current_app, g, has_request_context, request
 
 from config import Settings
-from services.catalog import ANYONE, Catalog
+from services.catalog import Catalog
+from services.events import Events
+from services.images import Images
+from services.keys import Keys
+from services.principals import Principal
+from services.reconcile import Reconciler
 from services.sweep import Sweep
+from services.tasks import Tasks
 from storage.interfaces import Collection, Database, ObjectStore
 
 EXTENSION = "file_drop"
+LONGEST_SUBJECT = 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -26,6 +33,12 @@ class Services:
     documents: Database
     files: Collection
     catalog: Catalog
+    images: Images
+    tasks: Tasks
+    keys: Keys
+    authenticators: Sequence[Callable[[str], Principal | None]]
+    events: Events
+    reconciler: Reconciler
     sweep: Sweep
 
 
@@ -34,9 +47,14 @@ def services() -> Services:
     return cast(Services, current_app.extensions[EXTENSION])
 
 
-def owner() -> str:
-    """Whose files this request is about: access is open, so nobody's in particular."""
-    return ANYONE
+def principal() -> Principal:
+    """Who sent this request; `blueprints.access` has seen to it before any route."""
+    return cast(Principal, g.principal)
+
+
+def about(subject: object) -> None:
+    """Say which thing this request is about, for the audit line."""
+    g.subject = str(subject)[:LONGEST_SUBJECT] if subject else None
 
 
 def request_id() -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from functools import wraps
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
 from blueprints import responses
+from blueprints.access import needs
 from blueprints.body import (
     name_from_headers,
     query_pairs,
@@ -22,11 +22,13 @@ from blueprints.conditions import (
     is_not_modified,
     requested_range,
 )
-from blueprints.context import owner, services
-from services.catalog import Stale, public
+from blueprints.context import about, principal, services
+from services.catalog import Stale
+from services.documents import public
 from services.intake import Submission
 from services.listing import list_files, parse_query
 from services.names import checked_name
+from services.principals import READ, WRITE
 from storage.interfaces import Document, Presigns, Unavailable
 
 # A file may be replaced between the look at its document and the opening of its bytes.
@@ -37,9 +39,11 @@ blueprint = Blueprint("files", __name__)
 
 
 @blueprint.post("/files/upload")
+@needs(WRITE)
 def upload() -> Response:
     """Store a file: a form with a part `file`, or the body itself. 201 and its document."""
-    document = services().catalog.create(owner(), _submission())
+    document = services().catalog.create(principal(), _submission())
+    about(document["file_id"])
     location = url_for("files.download", file_id=document["file_id"])
     return responses.file_document(document, 201, location)
 
@@ -76,13 +80,14 @@ def begin_again(view: Callable[[str], Response]) -> Callable[[str], Response]:
 
 
 @blueprint.get("/files/<file_id>")
+@needs(READ)
 @begin_again
 def download(file_id: str) -> Response:
     """The bytes, whole or one range; HEAD gives the same headers."""
     parameters = query_parameters("inline", "redirect")
     inline, redirect = switch(parameters, "inline"), switch(parameters, "redirect")
     catalog = services().catalog
-    document = catalog.get(owner(), file_id)
+    document = catalog.get_readable(principal(), file_id)
     headers = responses.file_headers(document, inline)
     check_preconditions(request.headers, document)
     if is_not_modified(request.headers, document):
@@ -107,10 +112,11 @@ def _redirect(objects: Presigns, document: Document, disposition: str) -> Respon
 
 
 @blueprint.get("/files/<file_id>/metadata")
+@needs(READ)
 def metadata(file_id: str) -> Response:
     """The file document, under the same conditions as the bytes."""
     query_parameters()
-    document = services().catalog.get(owner(), file_id)
+    document = services().catalog.get(principal(), file_id)
     check_preconditions(request.headers, document)
     response = responses.file_document(document)
     if is_not_modified(request.headers, document):
@@ -119,10 +125,11 @@ def metadata(file_id: str) -> Response:
 
 
 @blueprint.put("/files/<file_id>")
+@needs(WRITE)
 def update(file_id: str) -> Response:
     """New content, a new name, new metadata, or several at once."""
     document = services().catalog.update(
-        owner(), file_id, _change, lambda current: check_change(request.headers, current)
+        principal(), file_id, _change, lambda current: check_change(request.headers, current)
     )
     answer = {"message": "File updated successfully", "file": public(document)}
     return responses.as_json(answer, headers={"ETag": etag(document)})
@@ -136,25 +143,19 @@ def _change() -> Submission:
 
 
 @blueprint.delete("/files/<file_id>")
+@needs(WRITE)
 def delete(file_id: str) -> Response:
     """Remove a file: its document at once, its bytes when the answer is out."""
     query_parameters()
     services().catalog.delete(
-        owner(), file_id, lambda current: check_change(request.headers, current)
+        principal(), file_id, lambda current: check_change(request.headers, current)
     )
     return responses.as_json({"message": "File deleted successfully", "file_id": file_id})
 
 
 @blueprint.get("/files")
+@needs(READ)
 def list_all() -> Response:
     """A page of file documents, newest first; the next page is in `Link` (RFC 8288)."""
-    pairs = query_pairs()
-    documents, cursor = list_files(services().files, owner(), parse_query(pairs))
-    headers = {} if cursor is None else {"Link": _next_link(pairs, cursor)}
-    return responses.as_json([public(document) for document in documents], headers=headers)
-
-
-def _next_link(pairs: list[tuple[str, str]], cursor: str) -> str:
-    kept = [(name, value) for name, value in pairs if name != "cursor"]
-    query = urlencode([*kept, ("cursor", cursor)])
-    return f'<{url_for("files.list_all")}?{query}>; rel="next"'
+    documents, cursor = list_files(services().files, principal(), parse_query(query_pairs()))
+    return responses.page([public(document) for document in documents], cursor)

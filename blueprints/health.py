@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 
 from blueprints import responses
+from blueprints.access import public
 from blueprints.context import services
 from storage.interfaces import Database, ObjectStore, StorageError
 
@@ -10,12 +11,14 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@public
 def healthz() -> Response:
     """The process answers."""
     return responses.as_json({"status": "ok"})
 
 
 @blueprint.get("/readyz")
+@public
 def readyz() -> Response:
     """Both stores answer; `503` says which does not."""
     stores: dict[str, ObjectStore | Database] = {

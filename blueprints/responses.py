@@ -7,17 +7,18 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from typing import IO, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from flask import Response, request
+from flask import Response, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 from werkzeug.wsgi import wrap_file
 
+from blueprints.body import query_pairs
 from blueprints.conditions import ByteRange, etag, last_modified
-from blueprints.context import request_id
+from blueprints.context import request_id, services
 from errors import STATUS_CODES, ApiError, from_storage, render
-from services.catalog import public
+from services.documents import public
 from storage.interfaces import Body, Document, FileBody, StorageError, Unavailable
 
 SENDFILE_PIECE = 2**20
@@ -36,6 +37,17 @@ def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None
         {"Cache-Control": "no-store", **(headers or {})},
         mimetype="application/json",
     )
+
+
+def page(value: Any, cursor: str | None) -> Response:
+    """A page of a listing; where there is a next one, `Link` leads to it (RFC 8288)."""
+    return as_json(value, headers={} if cursor is None else {"Link": _next_link(cursor)})
+
+
+def _next_link(cursor: str) -> str:
+    kept = [(name, value) for name, value in query_pairs() if name != "cursor"]
+    path = url_for(str(request.endpoint))
+    return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
 
 
 def file_document(document: Document, status: int = 200, location: str | None = None) -> Response:
@@ -106,13 +118,20 @@ def not_modified(headers: dict[str, str]) -> Response:
 
 
 def error(failure: ApiError) -> Response:
-    """An error in the one shape of SPEC section 7."""
+    """An error in the shape of SPEC section 7."""
+    member = "message" if _is_about_tasks() else "error"
     return Response(
-        render(failure, request_id()) + "\n",
+        render(failure, request_id(), member) + "\n",
         failure.status,
         {"Cache-Control": "no-store", **failure.headers},
         mimetype="application/json",
     )
+
+
+def _is_about_tasks() -> bool:
+    """By the path, as there is no route where none matched."""
+    path = request.path.removeprefix(services().settings.url_prefix)
+    return path == "/todo" or path == "/todos" or path.startswith("/todos/")
 
 
 def unready(states: dict[str, str]) -> Response:
