@@ -21,7 +21,7 @@ lint: $(VENV)/dev.stamp ## ruff
 types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
-servers: ## build MinIO and a Mongo-wire server into .servers, for tests without Docker
+servers: ## build what tests need into .servers: MinIO and a Mongo-wire server, mc, newman
 	./servers/build.sh
 
 clean: ## remove what was made here, data excepted

@@ -6,11 +6,11 @@ RUN CGO_ENABLED=0 go install -ldflags="-s -w" github.com/minio/minio@$MINIO_VERS
 
 # Alpine rather than scratch, for the wget of the health check.
 FROM alpine:3.23
-RUN adduser -D -u 10001 minio && mkdir /data && chown minio:minio /data
+RUN adduser -D -u 10001 minio && mkdir /data /queue && chown minio:minio /data /queue
 COPY --from=build /go/bin/minio /usr/local/bin/minio
 USER minio
 # A fresh named volume takes over the owner of the directory it is mounted on.
-VOLUME /data
+VOLUME /data /queue
 EXPOSE 9000 9001
 # Of MinIO's health pages only this one says no while it could not take a write.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
