@@ -10,7 +10,10 @@ import pytest
 from tests.servers.drop import Drop, drop
 from tests.servers.stores import Missing, Stores, stores
 
+#: What a service in processes of its own runs on, which a test may stop, kill and start again.
 PAIRINGS = ("embedded", "servers")
+#: In this process. It comes first, so that it is gone before tests that patch what it uses.
+MONGOMOCK = "mongomock"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,10 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The acceptance suite runs against the given URL, else against both pairings."""
+    """The acceptance suite runs against the given URL, else against every pairing."""
     if "base_url" in metafunc.fixturenames:
         given = metafunc.config.getoption("--base-url")
-        params = [given] if given else list(PAIRINGS)
+        params = [given] if given else [MONGOMOCK, *PAIRINGS]
         metafunc.parametrize("base_url", params, indirect=True, scope="session")
 
 
@@ -50,10 +53,17 @@ def pairing_env(request: pytest.FixtureRequest, pairing: str) -> dict[str, str]:
 def base_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    if request.param not in PAIRINGS:
+    if request.param not in (MONGOMOCK, *PAIRINGS):
         yield request.param.rstrip("/")
         return
     folder = tmp_path_factory.mktemp(request.param)
+    if request.param == MONGOMOCK:
+        # The application is imported where it is needed: other tests do without.
+        from tests.servers.threaded import threaded
+
+        with threaded(folder, {}) as within:
+            yield within.url
+        return
     with drop(folder, pairing_env(request, request.param)) as running:
         yield running.url
 

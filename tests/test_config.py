@@ -2,11 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from config import GIB, KIB, MIB, SETTINGS, TIB, InvalidSettings, Settings, load_settings
+from config import (
+    GIB,
+    IMAGE_FORMATS,
+    KIB,
+    MIB,
+    SETTINGS,
+    TIB,
+    InvalidSettings,
+    Settings,
+    load_settings,
+)
 
 NAMES = [setting.name for setting in SETTINGS]
 SECRET = "hunter2-is-a-secret"
@@ -15,7 +26,17 @@ SECRET = "hunter2-is-a-secret"
 GOOD: dict[str, list[tuple[str, object]]] = {
     "HOST": [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "::1")],
     "PORT": [("8000", 8000), ("1", 1), ("65535", 65535), (" 80 ", 80)],
+    "AUTH": [("none", ("none",)), ("keys", ("keys",))],
     "ALLOW_ANONYMOUS": [("0", False), ("1", True), ("", False)],
+    "ALLOWED_HOSTS": [("", ()), ("App, files.example,::1", ("app", "files.example", "::1"))],
+    "CORS_ORIGINS": [
+        ("", ()),
+        ("https://A.example,http://b:81", ("https://a.example", "http://b:81")),
+    ],
+    "TRUSTED_PROXIES": [
+        ("", ()),
+        ("10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    ],
     "URL_PREFIX": [("", ""), ("/prod", "/prod"), ("/a/b-c_d.e~1", "/a/b-c_d.e~1")],
     "DATA_DIR": [("./data", Path("data").absolute()), ("/var/lib", Path("/var/lib"))],
     "S3_BUCKET": [("", ""), ("abc", "abc"), ("a.b-9", "a.b-9"), ("a" * 63, "a" * 63)],
@@ -43,6 +64,19 @@ GOOD: dict[str, list[tuple[str, object]]] = {
     "GRACEFUL_TIMEOUT": [("30", 30), ("0", 0), ("86400", 86400)],
     "BUFFER_BUDGET": [("64MiB", 64 * MIB), ("1", 1)],
     "EVENT_HORIZON": [("604800", 604800), ("3600", 3600)],
+    "EVENTS_TOKEN": [("", ""), (SECRET, SECRET), ("!~:=/+", "!~:=/+")],
+    "EVENTS_ARN": [
+        ("", ""),
+        ("arn:minio:sqs::FILEDROP:webhook", "arn:minio:sqs::FILEDROP:webhook"),
+        ("arn:aws:lambda:eu-west-1:1:function:f", "arn:aws:lambda:eu-west-1:1:function:f"),
+        ("arn:aws-cn:sns:cn-north-1:1:t", "arn:aws-cn:sns:cn-north-1:1:t"),
+    ],
+    "BUCKET_OWNER": [("", ""), ("alice@example.com", "alice@example.com")],
+    "IMAGE_FORMATS": [
+        ("AVIF,BMP,GIF,JPEG,PNG,TIFF,WEBP", IMAGE_FORMATS),
+        ("png", ("PNG",)),
+        ("JPEG, png,JPEG", ("JPEG", "PNG")),
+    ],
     "WEB_CONCURRENCY": [("2", 2), ("64", 64)],
     "LOG_LEVEL": [("INFO", "INFO"), ("DEBUG", "DEBUG")],
 }
@@ -50,6 +84,7 @@ GOOD: dict[str, list[tuple[str, object]]] = {
 COMPANY = {
     "S3_ENDPOINT_URL": {"S3_BUCKET": "bucket"},
     "S3_PUBLIC_ENDPOINT_URL": {"S3_BUCKET": "bucket"},
+    "EVENTS_ARN": {"S3_BUCKET": "bucket"},
     "AWS_ACCESS_KEY_ID": {"AWS_SECRET_ACCESS_KEY": "other"},
     "AWS_SECRET_ACCESS_KEY": {"AWS_ACCESS_KEY_ID": "other"},
 }
@@ -68,6 +103,14 @@ BAD: dict[str, list[str]] = {
     "GRACEFUL_TIMEOUT": ["", "-1", "86401"],
     "BUFFER_BUDGET": ["", "0", "lots"],
     "EVENT_HORIZON": ["", "3599", "1000000001"],
+    "EVENTS_TOKEN": ["a b", "ä", "a\x7f"],
+    "EVENTS_ARN": ["webhook", "arn:minio:sqs", "arn:aws:s3:::bucket", "arn:minio:sqs::F: w"],
+    "IMAGE_FORMATS": ["", ",", "PNG,", "PDF", "PNG;GIF", "image/png"],
+    "AUTH": ["", "oidc", "none,keys", "key", "KEYS"],
+    "ALLOWED_HOSTS": ["http://app", "app:8000", "a b", "*"],
+    "CORS_ORIGINS": ["*", "null", "app.example", "https://app.example/", "https://a b"],
+    "TRUSTED_PROXIES": ["proxy", "10.0.0.1/8", "10.0.0.256", "*"],
+    "BUCKET_OWNER": ["a b", "-a", "a" * 65, "ä"],
     "WEB_CONCURRENCY": ["", "0", "65", "two"],
     "LOG_LEVEL": ["", "info", "TRACE"],
 }
@@ -145,6 +188,7 @@ def test_a_value_of_two_lines_is_refused_in_one(name: str) -> None:
         ({"AWS_SECRET_ACCESS_KEY": SECRET}, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
         ({"S3_ENDPOINT_URL": "http://h"}, ["S3_ENDPOINT_URL", "S3_BUCKET"]),
         ({"S3_PUBLIC_ENDPOINT_URL": "http://h"}, ["S3_PUBLIC_ENDPOINT_URL", "S3_BUCKET"]),
+        ({"EVENTS_ARN": "arn:minio:sqs::F:webhook"}, ["EVENTS_ARN", "S3_BUCKET"]),
         ({"HOST": "0.0.0.0"}, ["HOST", "ALLOW_ANONYMOUS"]),
     ],
 )
@@ -171,7 +215,7 @@ def test_what_else_is_in_the_environment_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["UNKNOWN", "port", "S3_BUCKETS", "EVENTS_TOKEN", "AUTH", "CORS_ORIGINS", "MONGO_URL"]
+    "name", ["UNKNOWN", "port", "S3_BUCKETS", "OWNER", "AUTHENTICATION", "MONGO_URL"]
 )
 def test_an_unknown_name_in_the_file(name: str, env_file: Write) -> None:
     line = refusal({}, env_file(f"PORT=9000\n{name}={SECRET}\n"))
@@ -198,6 +242,7 @@ def test_a_line_that_sets_nothing(line: str, env_file: Write) -> None:
 WITH_SECRETS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": SECRET,
+    "EVENTS_TOKEN": SECRET,
     "MONGO_URI": f"mongodb://user:{SECRET}@host/drop",
     "S3_BUCKET": "bucket",
     "S3_ENDPOINT_URL": f"http://user:{SECRET}@host",
@@ -219,6 +264,7 @@ def test_settings_show_no_secret() -> None:
         {"MONGO_URI": f"mongodb://user:{SECRET}@host"},
         {"MONGO_URI": f"mongo://user:{SECRET}@host/drop"},
         {"MONGO_URI": f"user:{SECRET}@host/drop"},
+        {"EVENTS_TOKEN": f"{SECRET} {SECRET}"},
         {"S3_BUCKET": ""},
         {"S3_ENDPOINT_URL": f"ftp://user:{SECRET}@host"},
         {"S3_PUBLIC_ENDPOINT_URL": f"//user:{SECRET}@host"},

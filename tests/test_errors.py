@@ -17,6 +17,22 @@ from tests.test_imports import SOURCES
 TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
 
 
+# What the clients of the sources know, word for word and so without a full stop (SPEC 5 to 7).
+IN_THE_SEEDS_WORDS = {
+    "missing_bucket_and_key": "Missing required query parameters: bucket and key",
+    "metadata_not_found": "Metadata not found",
+    "file_name_missing": "FileName missing",
+    "item_not_found": "Item not found",
+    "missing_task_body": "Request body is missing",
+    "missing_task_fields": "Missing required fields",
+    "missing_user": "Missing userId in query parameters",
+    "missing_task_or_user": "Missing taskID or userId",
+    "missing_task_in_path": "Missing 'userID' or 'taskID' in path parameters",
+    "no_valid_fields": "No valid fields to update",
+    "task_not_found": "Todo with userID '{user_id}' and taskID '{task_id}' not found",
+}
+
+
 def placeholders(sentence: str) -> set[str]:
     return {field for _, field, _, _ in Formatter().parse(sentence) if field is not None}
 
@@ -27,9 +43,16 @@ def test_an_entry(code: str) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
     assert 400 <= HTTPStatus(status) < 600
     assert re.match(r"[A-Z]|\{[a-z]+\}$", sentence)
-    assert sentence.endswith((".", "}"))
+    if code in IN_THE_SEEDS_WORDS:
+        assert sentence == IN_THE_SEEDS_WORDS[code]
+    else:
+        assert sentence.endswith((".", "}"))
     assert "\n" not in sentence and "  " not in sentence
     assert len(sentence) <= 200
+
+
+def test_the_seeds_words_are_those_of_an_entry() -> None:
+    assert IN_THE_SEEDS_WORDS.keys() <= CATALOGUE.keys()
 
 
 def test_sentences_differ() -> None:
@@ -108,6 +131,15 @@ def test_an_error_as_json() -> None:
     }
     assert (error.status, error.headers) == (400, {})
     assert str(error) == error.sentence
+
+
+def test_an_error_as_json_for_those_who_look_for_another_member() -> None:
+    error = ApiError("task_not_found", user_id="{task_id}", task_id="ü'")
+    assert json.loads(render(error, "id-1", "message")) == {
+        "message": "Todo with userID '{task_id}' and taskID 'ü'' not found",
+        "code": "task_not_found",
+        "request_id": "id-1",
+    }
 
 
 @pytest.mark.parametrize(

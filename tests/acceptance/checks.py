@@ -17,15 +17,15 @@ TIMESTAMP = r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z"
 NO_BODY_STATUSES = (204, 304)
 
 
-def assert_error(answer: Answer, *statuses: int) -> Document:
-    """SPEC 7: the one error shape, with one of these statuses."""
+def assert_error(answer: Answer, *statuses: int, member: str = "error") -> Document:
+    """SPEC 7: the one error shape, with one of these statuses; `member` has the sentence."""
     assert answer.status in statuses, (answer.status, answer.body[:500])
     assert answer.headers["Content-Type"].split(";")[0] == "application/json"
     assert "no-store" in answer.headers["Cache-Control"]
     error: Document = answer.json()
-    assert set(error) == {"error", "code", "request_id"}
-    assert isinstance(error["error"], str) and len(error["error"]) >= 3
-    assert "Traceback" not in error["error"]
+    assert set(error) == {member, "code", "request_id"}
+    assert isinstance(error[member], str) and len(error[member]) >= 3
+    assert "Traceback" not in error[member]
     assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", error["code"])
     assert error["request_id"] == answer.headers["X-Request-Id"]
     return error

@@ -78,8 +78,15 @@ class Client:
 
     def put_json(self, path: str, body: object, headers: Headers | None = None) -> Answer:
         """PUT a JSON body; bytes go out as they are, so that they may be broken JSON."""
+        return self.send_json("PUT", path, body, headers)
+
+    def send_json(
+        self, method: str, path: str, body: object, headers: Headers | None = None
+    ) -> Answer:
+        """The same with any method."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.put(path, data, {"Content-Type": "application/json", **(headers or {})})
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        return self.send(method, path, headers, data)
 
     def wire(self, receive_buffer: int | None = None) -> "Wire":
         return Wire(self.base_url, receive_buffer)

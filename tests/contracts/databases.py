@@ -5,17 +5,16 @@ import itertools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-import mongomock
+from typing import Any
 
 from storage.interfaces import Collection, CollectionSpec, Database, Document
 from storage.mongo import MongoDatabase
+from tests.servers.mongomocked import mocked_client
 
 THINGS = CollectionSpec(
     name="things",
     key="thing_id",
-    unique=(("shelf", "slot"),),
+    unique=(("shelf", "slot"), ("owner", "label", "shelf")),
     indexes=(
         ("owner", "title", "thing_id"),
         ("owner", "weight", "thing_id"),
@@ -26,6 +25,7 @@ THINGS = CollectionSpec(
         "owner",
         "shelf",
         "slot",
+        "label",
         "title",
         "weight",
         "kind",
@@ -54,27 +54,8 @@ class DatabaseUnderTest:
         return self.database.collection(spec)
 
 
-class _Mocked:
-    """A mongomock client and its database in one, with what mongomock lacks."""
-
-    def __init__(self) -> None:
-        self._client: Any = mongomock.MongoClient("mongodb://mocked/things")
-        self.admin, self.close = self._client.admin, self._client.close
-
-    def get_default_database(self) -> Any:
-        return self
-
-    def with_options(self, **options: object) -> Any:
-        """mongomock knows no concerns: it is asked for with them and given without."""
-        assert set(options) == {"write_concern", "read_concern", "read_preference"}
-        return self
-
-    def __getitem__(self, name: str) -> Any:
-        return self._client.get_default_database()[name]
-
-
 def mongomock_database() -> Database:
-    return MongoDatabase(cast(Any, _Mocked()))
+    return MongoDatabase(mocked_client())
 
 
 _numbers = itertools.count()
@@ -88,6 +69,7 @@ def thing(owner: str, **fields: Any) -> Document:
         "owner": owner,
         "shelf": owner,
         "slot": f"{number}",
+        "label": f"label {number}",
         "title": "",
         "weight": 0,
         "kind": "plain",

@@ -11,8 +11,9 @@ from typing import Any
 from config import load_settings
 from storage.interfaces import ObjectStore
 from storage.local import LocalStore
-from storage.s3 import S3Store, make_bucket
+from storage.s3 import S3Store
 from storage.s3_client import Clients, clients
+from storage.s3_setup import make_bucket
 from tests.servers.stores import Stores
 
 PREFIX = "file-drop"

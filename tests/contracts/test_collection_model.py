@@ -14,6 +14,7 @@ from tests.contracts.model import DictCollection
 texts = st.text(st.characters(max_codepoint=0xD7FF, exclude_characters="\0"), max_size=3)
 small = st.sampled_from([-1, 0, 1, 2**31, 2**63 - 1])
 numbers = st.integers(0, 5)
+labels = st.integers(0, 9).map(str)
 
 contents = st.fixed_dictionaries(
     {
@@ -39,8 +40,8 @@ pages = st.tuples(
 )
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("insert"), numbers, numbers, contents),
-        st.tuples(st.just("replace"), numbers, st.booleans(), numbers, contents),
+        st.tuples(st.just("insert"), numbers, numbers, labels, contents),
+        st.tuples(st.just("replace"), numbers, st.booleans(), numbers, labels, contents),
         st.tuples(st.just("delete"), numbers, st.booleans()),
         st.tuples(st.just("get"), numbers),
         pages,
@@ -72,9 +73,12 @@ class Pair:
         assert outcomes[0] == outcomes[1]
         return None if outcomes[0] is Conflict else outcomes[0]
 
-    def insert(self, number: int, slot: int, content: Document) -> None:
-        key = self.key(number)
-        place = {"thing_id": key, "owner": self.owner, "shelf": self.owner, "slot": str(slot)}
+    def place(self, number: int, slot: str, label: str) -> Document:
+        names = {"thing_id": self.key(number), "slot": slot, "label": label}
+        return {**names, "owner": self.owner, "shelf": self.owner}
+
+    def insert(self, number: int, slot: int, label: str, content: Document) -> None:
+        key, place = self.key(number), self.place(number, str(slot), label)
         inserted = self.both("insert", {**place, "due_at": None, **content})
         if inserted is not None:
             self.read[key] = inserted
@@ -82,12 +86,13 @@ class Pair:
     def as_read(self, number: int, newest: bool) -> Document:
         """The document as it was read first, or as it is, or one that was never there."""
         key = self.key(number)
-        never = {"thing_id": key, "owner": self.owner, "shelf": self.owner, "slot": "x"}
+        never = self.place(number, "x", "x")
         document = self.model.get(thing_id=key) if newest else self.read.get(key)
         return document or {**never, "title": "", "weight": 0, "metadata": {}, "version": 1}
 
-    def replace(self, number: int, newest: bool, slot: int, content: Document) -> None:
-        self.both("replace", {**self.as_read(number, newest), **content, "slot": str(slot)})
+    def replace(self, number: int, newest: bool, slot: int, label: str, content: Document) -> None:
+        place = {"slot": str(slot), "label": label}
+        self.both("replace", {**self.as_read(number, newest), **content, **place})
 
     def delete(self, number: int, newest: bool) -> None:
         self.both("delete", self.as_read(number, newest))
@@ -95,6 +100,7 @@ class Pair:
     def get(self, number: int) -> None:
         self.both("get", thing_id=self.key(number))
         self.both("get", shelf=self.owner, slot=str(number))
+        self.both("get", owner=self.owner, label=str(number), shelf=self.owner)
 
     def page(self, where: list[Where], field: str, descending: bool, limit: int, more: int) -> None:
         order, after = Order((field, "thing_id"), descending), None

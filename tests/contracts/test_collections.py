@@ -53,6 +53,7 @@ def test_get_by_a_unique_key(things: Collection, owner: str) -> None:
     other = things.insert(thing(owner))
     by_place = things.get(shelf=owner, slot=document["slot"])
     assert by_place == document != other
+    assert things.get(shelf=owner, owner=owner, label=other["label"]) == other
 
 
 def test_get_what_does_not_match_whole(things: Collection, owner: str) -> None:
@@ -61,6 +62,9 @@ def test_get_what_does_not_match_whole(things: Collection, owner: str) -> None:
     assert things.get(thing_id=document["thing_id"], owner="somebody") is None
     assert things.get(thing_id="absent") is None
     assert things.get(shelf=owner, slot="absent") is None
+    label = document["label"]
+    assert things.get(owner="somebody", label=label, shelf=owner) is None
+    assert things.get(owner=owner, label=label, shelf="absent") is None
 
 
 def test_a_taken_key_is_a_conflict(things: Collection, owner: str) -> None:
@@ -68,6 +72,7 @@ def test_a_taken_key_is_a_conflict(things: Collection, owner: str) -> None:
     for second in (
         thing(owner, thing_id=first["thing_id"]),
         thing(owner, slot=first["slot"]),
+        thing(owner, label=first["label"]),
     ):
         with pytest.raises(Conflict):
             things.insert(second)
@@ -75,10 +80,12 @@ def test_a_taken_key_is_a_conflict(things: Collection, owner: str) -> None:
     assert walk(things, owner) == [first]
 
 
-def test_half_of_a_unique_key_is_no_conflict(things: Collection, owner: str) -> None:
+def test_part_of_a_unique_key_is_no_conflict(things: Collection, owner: str) -> None:
     first = things.insert(thing(owner))
     things.insert(thing(owner, slot=first["slot"], shelf=f"{owner}-2"))
-    assert len(walk(things, owner)) == 2
+    things.insert(thing(owner, label=first["label"], shelf=f"{owner}-2"))
+    things.insert(thing(f"{owner}-2", label=first["label"], shelf=first["shelf"]))
+    assert len(walk(things, owner)) == 3
 
 
 def test_replace(things: Collection, owner: str) -> None:
@@ -125,10 +132,11 @@ def test_what_is_not_there_cannot_be_changed(things: Collection, owner: str, gon
     assert things.get(thing_id=document["thing_id"]) is None
 
 
-def test_replace_to_a_taken_place(things: Collection, owner: str) -> None:
+@pytest.mark.parametrize("field", ["slot", "label"])
+def test_replace_to_a_taken_place(things: Collection, owner: str, field: str) -> None:
     first, second = things.insert(thing(owner)), things.insert(thing(owner))
     with pytest.raises(Conflict):
-        things.replace({**second, "slot": first["slot"]})
+        things.replace({**second, field: first[field]})
     assert walk(things, owner) == [first, second]
 
 
@@ -180,6 +188,21 @@ def test_of_eight_threads_one_has_the_place(things: Collection, owner: str) -> N
 
     assert sorted(at_once(8, insert)) == [False] * 7 + [True]
     assert len(walk(things, owner)) == 1
+
+
+def test_of_eight_threads_one_has_the_name(things: Collection, owner: str) -> None:
+    """Each would give it to a document of its own that is there already."""
+    made = [things.insert(thing(owner)) for _ in range(8)]
+
+    def rename(number: int) -> bool:
+        try:
+            things.replace({**made[number], "label": "the one"})
+        except Conflict:
+            return False
+        return True
+
+    assert sorted(at_once(8, rename)) == [False] * 7 + [True]
+    assert [d["label"] for d in walk(things, owner)].count("the one") == 1
 
 
 # --- pages ---------------------------------------------------------------------------------
@@ -293,6 +316,28 @@ def test_a_change_of_what_is_not_sorted_by_moves_nothing(things: Collection, own
 
     every = pages(things, owner, [], Order(BY_WEIGHT, False), 2, 100, between)
     assert [d["thing_id"] for page in every for d in page.documents] == sorted(newest)
+
+
+def test_a_unique_key_serves_pages_too(things: Collection, owner: str) -> None:
+    """Where part of it is known, and the rest sorts."""
+    made = [things.insert(thing(owner, slot=slot)) for slot in ("c", "a", "d", "b")]
+    others = [
+        things.insert(thing(owner, label=made[0]["label"], shelf=f"{owner}-{n}")) for n in "21"
+    ]
+
+    def every(equals: dict[str, str], order: Order) -> list[Document]:
+        after, found = None, []
+        while True:
+            page = things.page(equals, [], order, after, 1, 1)
+            found += page.documents
+            if (after := page.last) is None:
+                return found
+
+    by_slot = every({"shelf": owner}, Order(("slot",), descending=False))
+    assert [document["slot"] for document in by_slot] == ["a", "b", "c", "d"]
+    labelled = {"owner": owner, "label": made[0]["label"]}
+    same = [made[0], *sorted(others, key=lambda d: str(d["shelf"]))]
+    assert every(labelled, Order(("shelf",), descending=False)) == same
 
 
 # --- conditions ----------------------------------------------------------------------------

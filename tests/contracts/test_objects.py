@@ -9,7 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.interfaces import Changed, FileBody, NotFound, ObjectStore, Unavailable, Upload
+from storage.interfaces import (
+    Changed,
+    FileBody,
+    Listed,
+    NotFound,
+    ObjectStore,
+    Unavailable,
+    Upload,
+)
 from tests.contracts.readers import MIB, Pieces, Uneven, pattern
 from tests.contracts.stores import ObjectsUnderTest, new_key
 
@@ -37,6 +45,11 @@ def got(store: ObjectStore, key: str, start: int, stop: int, etag: str) -> bytes
     return b"".join(pieces)
 
 
+def keys(store: ObjectStore, prefix: str, after: str = "") -> list[str]:
+    """The keys that are listed."""
+    return [listed.key for listed in store.list(prefix, after)]
+
+
 def assert_absent(objects: ObjectsUnderTest, key: str) -> None:
     with pytest.raises(NotFound):
         objects.store.stat(key)
@@ -55,7 +68,7 @@ def test_what_was_written_is_there(objects: ObjectsUnderTest, size: int) -> None
     stat = objects.store.stat(key)
     assert (written.size, stat.size) == (size, size)
     assert written.etag == stat.etag and written.etag and '"' not in written.etag
-    assert list(objects.store.list(key, "")) == [key]
+    assert list(objects.store.list(key, "")) == [Listed(key, stat.size, stat.etag)]
     if size:  # an empty object is never opened
         assert got(objects.store, key, 0, size, written.etag) == content
     assert objects.whole_budget()
@@ -242,25 +255,38 @@ def test_delete_what_is_not_there(objects: ObjectsUnderTest) -> None:
 
 def test_list_in_order(objects: ObjectsUnderTest) -> None:
     shards = ("0e", "e0", "ee")
-    before = set(objects.store.list("file-drop/", ""))
-    keys = sorted(new_key(shard) for shard in shards * 4)
-    for key in reversed(keys):
+    before = set(keys(objects.store, "file-drop/"))
+    made = sorted(new_key(shard) for shard in shards * 4)
+    for key in reversed(made):
         put(objects.store, b"x", key)
-    every = [key for key in objects.store.list("file-drop/", "") if key not in before]
-    assert every == keys
-    listed = list(objects.store.list("file-drop/", ""))
+    listed = keys(objects.store, "file-drop/")
+    assert [key for key in listed if key not in before] == made
     assert listed == sorted(listed)
     for shard in shards:
         prefix = f"file-drop/{shard}/"
         of_shard = [key for key in listed if key.startswith(prefix)]
-        assert list(objects.store.list(prefix, "")) == of_shard
+        assert keys(objects.store, prefix) == of_shard
         for n, key in enumerate(of_shard):
-            assert list(objects.store.list(prefix, key)) == of_shard[n + 1 :]
-            assert list(objects.store.list(prefix, key[:-1])) == of_shard[n:]
-            assert list(objects.store.list(key[:-3], "")) == [key]
-    assert list(objects.store.list("file-drop/", keys[5])) == [k for k in listed if k > keys[5]]
-    assert list(objects.store.list("file-drop/", "file-drop/ff/z")) == []
-    assert list(objects.store.list("file-drop/zz/", "")) == []
+            assert keys(objects.store, prefix, key) == of_shard[n + 1 :]
+            assert keys(objects.store, prefix, key[:-1]) == of_shard[n:]
+            assert keys(objects.store, key[:-3]) == [key]
+    assert keys(objects.store, "file-drop/", made[5]) == [k for k in listed if k > made[5]]
+    assert keys(objects.store, "file-drop/", "file-drop/ff/z") == []
+    assert keys(objects.store, "file-drop/zz/") == []
+
+
+def test_a_listing_says_of_each_object_what_stat_says(objects: ObjectsUnderTest) -> None:
+    sizes = [0, 1, 8 * MIB, 8 * MIB + 1, 24 * MIB]  # the last two in parts on S3
+    made = {put(objects.store, pattern(size), new_key("5c"))[0]: size for size in sizes}
+    listed = {each.key: each for each in objects.store.list("file-drop/5c/", "")}
+    assert {key: listed[key].size for key in made} == made
+    for each in listed.values():  # those of other tests, too
+        stat = objects.store.stat(each.key)
+        assert (each.size, each.etag) == (stat.size, stat.etag)
+        assert '"' not in each.etag
+    for key in made:
+        if made[key]:
+            assert got(objects.store, key, 0, 1, listed[key].etag) == pattern(1)
 
 
 # --- writes that nobody finishes -----------------------------------------------------------

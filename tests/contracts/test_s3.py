@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from storage.interfaces import ObjectStat, Presigns, Unavailable, Written
-from storage.s3 import S3Store, make_bucket
+from storage.s3 import S3Store
 from storage.s3_client import Clients
 from storage.s3_multipart import Senders
+from storage.s3_setup import make_bucket
 from tests.contracts.proxy import cutting, silent
 from tests.contracts.readers import MIB, Pieces, pattern
 from tests.contracts.stores import AMPLE, S3UnderTest, new_key, s3_clients
-from tests.contracts.test_objects import USES, got, put
+from tests.contracts.test_objects import USES, got, keys, put
 from tests.servers.processes import free_port
 from tests.servers.stores import Stores
 
@@ -89,17 +90,36 @@ def test_longer_content_goes_in_parts_and_a_part_s_length_at_once(s3: S3UnderTes
 def test_keys_of_any_kind_are_listed_in_the_order_of_their_bytes(s3: S3UnderTest) -> None:
     """More than a page of 1,000, and names that sort otherwise by UTF-16 or by locale."""
     odd = ["a b", "a+b", "b/c", "a%2Fb", "Z", "a", "é", "\ud7ff", "\uffee", "😀"]
-    keys = [f"odd/{name}" for name in odd] + [f"many/{n:04}" for n in range(1002)]
+    written = [f"odd/{name}" for name in odd] + [f"many/{n:04}" for n in range(1002)]
 
     def write(key: str) -> None:
         s3.client.put_object(Bucket=s3.store.bucket, Key=key, Body=b"")
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, keys))
-    in_order = sorted(keys, key=str.encode)
-    assert list(s3.store.list("", "")) == in_order
-    assert list(s3.store.list("odd/", "odd/é")) == ["odd/\ud7ff", "odd/\uffee", "odd/😀"]
-    assert list(s3.store.list("many/", "many/0999")) == ["many/1000", "many/1001"]
+        list(pool.map(write, written))
+    in_order = sorted(written, key=str.encode)
+    assert keys(s3.store, "") == in_order
+    assert keys(s3.store, "odd/", "odd/é") == ["odd/\ud7ff", "odd/\uffee", "odd/😀"]
+    assert keys(s3.store, "many/", "many/0999") == ["many/1000", "many/1001"]
+
+
+def test_a_listing_says_what_stat_says_of_the_objects_of_others(s3: S3UnderTest) -> None:
+    """Put in whole or in parts of a size that the service would not choose."""
+    place = {"Bucket": s3.store.bucket, "Key": "theirs/in parts"}
+    upload = {**place, "UploadId": s3.client.create_multipart_upload(**place)["UploadId"]}
+    parts = [
+        {"PartNumber": n, "ETag": s3.client.upload_part(**upload, PartNumber=n, Body=body)["ETag"]}
+        for n, body in ((1, pattern(5 * MIB)), (7, pattern(3)))
+    ]
+    s3.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    s3.client.put_object(Bucket=s3.store.bucket, Key="theirs/whole", Body=b"whole")
+    s3.client.put_object(Bucket=s3.store.bucket, Key="theirs/folder/", Body=b"")
+    listed = list(s3.store.list("theirs/", ""))
+    sizes = {"theirs/folder/": 0, "theirs/in parts": 5 * MIB + 3, "theirs/whole": 5}
+    assert {each.key: each.size for each in listed} == sizes
+    for each in listed:
+        stat = s3.store.stat(each.key)
+        assert (each.size, each.etag) == (stat.size, stat.etag)
 
 
 def test_uploads_of_others_are_found_too(s3: S3UnderTest) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import boto3
 
 from config import Settings, load_settings
-from services.catalog import LIVE, Catalog
 from services.collections import FILES, JOBS
+from services.documents import LIVE
+from services.files import Files
 from services.sweep import Sweep
 from storage import open_documents, open_objects
 from storage.interfaces import Document, Order
@@ -52,6 +53,10 @@ class Stock:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.settings.s3_bucket)
         return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
 
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object straight into the bucket, as anybody who may can."""
+        self._s3.put_object(Bucket=self.settings.s3_bucket, Key=key, Body=data)
+
     def uploads(self) -> set[str]:
         """Multipart uploads that were begun and neither completed nor given up."""
         if self._s3 is None:
@@ -81,13 +86,14 @@ class Stock:
     def left_over(self) -> list[str]:
         """What no file needs: in a line each, with the reason."""
         documents = self.documents()
-        files = {d["object_key"] for d in documents if d["state"] == LIVE}
+        live = [d for d in documents if d["state"] == LIVE]
+        files = {d["object_key"] for d in live if d["etag"] is not None}  # not only recorded
         keys = self.keys()
         return [
             *(f"an object without a file: {key}" for key in sorted(keys - files)),
             *(f"a file without its object: {key}" for key in sorted(files - keys)),
             *(f"a tombstone: {d}" for d in documents if d["state"] != LIVE),
-            *(f"garbage: {d}" for d in documents if d["state"] == LIVE and d["garbage"]),
+            *(f"garbage: {d}" for d in live if d["garbage"]),
             *(f"a multipart upload: {upload}" for upload in sorted(self.uploads())),
             *(f"a temporary file: {path}" for path in sorted(self.temporary())),
         ]
@@ -140,6 +146,6 @@ def sweep(settings: Settings, shift: timedelta) -> None:
     with closing(open_documents(settings)) as database:
         files, jobs = database.collection(FILES), database.collection(JOBS)
         horizon = timedelta(seconds=settings.event_horizon)
-        catalog = Catalog(open_objects(settings), files, settings.s3_prefix, horizon, now=now)
+        file_documents = Files(open_objects(settings), files, settings.s3_prefix, horizon, now)
         # The service's own may be at it for a moment.
-        wait_until(Sweep(catalog, files, jobs, now).run, "no lease for a sweep", SETTLE_SECONDS)
+        wait_until(Sweep(file_documents, jobs).run, "no lease for a sweep", SETTLE_SECONDS)

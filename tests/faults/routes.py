@@ -1,10 +1,13 @@
 """Every route of the service at once, for tests that take something away from it."""
 
+import base64
 import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -23,9 +26,24 @@ SMALL = 100 * KIB
 ANSWER_SECONDS = 10.0  # SPEC section 7
 CLIENT_SECONDS = 12.0
 ALWAYS = {"healthz"}
+# Of the other doors, what only reads documents.
+SIBLING_READS = {"by key", "students", "images", "item", "tasks"}
+CHANGED_TASKS = {"new task", "task", "deleted task"}
 # What opens no object: the bytes of a deleted file are left to the sweep.
-WITHOUT_OBJECTS = {"head", "metadata", "list", "rename", "delete"} | ALWAYS
-READS = {"get", "head", "metadata", "list", "readyz"} | ALWAYS
+WITHOUT_OBJECTS = {
+    *("head", "metadata", "list", "rename", "delete", "deleted item"),
+    *SIBLING_READS,
+    *CHANGED_TASKS,
+    *ALWAYS,
+}
+READS = {"get", "head", "metadata", "list", "readyz", *SIBLING_READS, *ALWAYS}
+# What the service must be started with, so that it has every route.
+TOKEN = "token-of-the-events"
+ENV = {"EVENTS_TOKEN": TOKEN}
+JSON = {"Content-Type": "application/json"}
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 
 Route = Callable[[], requests.Response]
 
@@ -52,6 +70,42 @@ def routes(url: str) -> dict[str, Route]:
         "delete": partial(send, "DELETE", deleted),
         "readyz": partial(send, "GET", f"{url}/readyz"),
         "healthz": partial(send, "GET", f"{url}/healthz"),
+        **_sibling_routes(url),
+    }
+
+
+def _sibling_routes(url: str) -> dict[str, Route]:
+    """The same of the doors beside the files'."""
+    send = partial(ask, timeout=CLIENT_SECONDS)
+
+    def sent(method: str, path: str, body: Any, **headers: str) -> Route:
+        return partial(send, method, url + path, json.dumps(body).encode(), {**JSON, **headers})
+
+    def picture(name: str) -> Route:
+        return partial(send, "POST", f"{url}/upload", *form_bytes(PICTURE, name=name))
+
+    document = uploaded(url, content(SMALL), "by key")
+    by_key = urlencode({"bucket": document["bucket"], "key": document["object_key"]})
+    for name in ("item.png", "deleted.png"):
+        assert picture(name)().status_code == 200
+    new_task = sent("POST", "/todo", {"userId": "ann", "title": "a task"})
+    task, deleted_task = (f"/todos/{{}}{new_task().json()['taskId']}" for _ in range(2))
+    # MinIO's, but for what is not looked at; nothing is under this key.
+    thing = {"bucket": {"name": document["bucket"]}, "object": {"key": "theirs/a", "size": 1}}
+    created = {"Records": [{"eventName": "s3:ObjectCreated:Put", "s3": thing}]}
+    return {
+        "by key": partial(send, "GET", f"{url}/metadata?{by_key}"),
+        "students": partial(send, "GET", f"{url}/Students"),
+        "record": sent("POST", "/upload", {"FileName": "theirs/recorded.png"}),
+        "picture": picture("new.png"),
+        "images": partial(send, "GET", f"{url}/getall"),
+        "item": sent("POST", "/getitem", {"FileName": "item.png"}),
+        "deleted item": sent("DELETE", "/delete", {"FileName": "deleted.png"}),
+        "new task": new_task,
+        "tasks": partial(send, "GET", f"{url}/todos?userId=ann"),
+        "task": sent("PUT", f"{task.format('')}?userId=ann", {"status": "done"}),
+        "deleted task": partial(send, "DELETE", url + deleted_task.format("ann/")),
+        "event": sent("POST", "/events/s3", created, Authorization=f"Bearer {TOKEN}"),
     }
 
 

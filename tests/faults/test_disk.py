@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import House, house_of
-from tests.faults.routes import ALWAYS, READS, assert_only_these_work, routes, works_again
+from tests.faults.routes import ALWAYS, ENV, READS, assert_only_these_work, routes, works_again
 from tests.faults.traffic import (
     KIB,
     LARGE,
@@ -40,7 +40,7 @@ def embedded(tmp_path: Path) -> Iterator[House]:
 
 
 def test_the_catalog_is_locked_by_another_process(embedded: House) -> None:
-    with embedded.service() as service:
+    with embedded.service(**ENV) as service:
         asked = routes(service.url)
         with closing(sqlite3.connect(embedded.data / "catalog.sqlite")) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -53,12 +53,13 @@ def assert_resumes(house: House, service: Drop) -> None:
     wait_until(lambda: works_again(service.url), "service does not resume", RESUME_SECONDS)
     house.stock.assert_clean_after_sweep()
     for document in listed(service.url):
-        assert_downloads(service.url, document)
+        if document["etag"] is not None:  # else nobody ever stored it
+            assert_downloads(service.url, document)
 
 
 def test_the_data_folder_is_away(embedded: House) -> None:
     away = embedded.folder / "away"
-    with embedded.service() as service:
+    with embedded.service(**ENV) as service:
         asked = routes(service.url)
         embedded.data.rename(away)
         before = contents(away)

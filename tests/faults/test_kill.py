@@ -1,5 +1,6 @@
 """`kill -9` at any moment loses nothing that was acknowledged (SPEC section 8)."""
 
+import hashlib
 import json
 import os
 import random
@@ -14,11 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 import requests
 
 import faults
+from services.documents import LIVE
 from tests.conftest import PAIRINGS
 from tests.faults.conftest import House
 from tests.faults.stopping_app import ORDER, REACHED
@@ -28,8 +31,10 @@ from tests.faults.traffic import (
     Document,
     ask,
     assert_downloads,
+    assert_error,
     content,
     listed,
+    recorded,
     sha256,
     upload,
     uploaded,
@@ -70,13 +75,18 @@ CASES = (
     *(Case("delete", point, 0) for point in ("delete.after_tombstone", "clean.after_bytes")),
 )
 SWEEPING = ("sweep.after_tombstone", "clean.after_bytes")
-# Local files are written in one piece.
-ONLY_SERVERS = ("object.part_sent",)
+# Of an object that came by the bucket.
+REMOVING = ("delete.after_object",)
+ONLY_SERVERS = {
+    "object.part_sent": "local files are written in one piece",
+    "delete.after_object": "nobody but the service writes local files",
+}
 
 
 def test_each_fault_point_is_reached_by_a_case() -> None:
     """Each test below fails unless its point was reached; so none can be forgotten."""
-    assert {case.point for case in CASES} | set(SWEEPING) == set(faults.POINTS)
+    reached = {case.point for case in CASES} | set(SWEEPING) | set(REMOVING)
+    assert reached == set(faults.POINTS)
 
 
 def test_each_fault_point_in_the_code_is_declared() -> None:
@@ -140,6 +150,16 @@ class Mortal:
             kill(process)
         self._assert_reached(process)
 
+    def reconcile(self) -> dict[str, Any]:
+        """What `flask reconcile` says that it did; it leaves no difference."""
+        command = [sys.executable, "-m", "flask", "reconcile"]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **self._env}, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        summary: dict[str, Any] = json.loads(done.stdout)
+        return summary
+
     def _assert_reached(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.returncode == -signal.SIGKILL, "the fault point was not reached"
         self.order.with_suffix(REACHED).unlink()
@@ -155,14 +175,14 @@ def mortal(shared_house: House) -> Iterator[Mortal]:
     mortal.close()
 
 
-def by_pairing(shared_house: House, case: Case) -> None:
-    if shared_house.pairing == PAIRINGS[0] and case.point in ONLY_SERVERS:
-        pytest.skip("local files are written in one piece")
+def by_pairing(shared_house: House, point: str) -> None:
+    if shared_house.pairing == PAIRINGS[0] and point in ONLY_SERVERS:
+        pytest.skip(ONLY_SERVERS[point])
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_killed_there_the_catalog_is_whole(shared_house: House, mortal: Mortal, case: Case) -> None:
-    by_pairing(shared_house, case)
+    by_pairing(shared_house, case.point)
     name = f"{case}.bin"
     bystander = uploaded(mortal.url, content(SMALL, 7), "bystander")
     before, after, act = change(mortal.url, case, name)
@@ -209,6 +229,41 @@ def test_a_sweep_killed_there_is_done_by_the_next(
     mortal.sweep_dies_at(point, shared_house.stock.ahead().total_seconds())
     shared_house.stock.assert_clean_after_sweep()
     shared_house.stock.assert_empty()
+
+
+@pytest.mark.parametrize("point", REMOVING)
+def test_a_removal_from_the_bucket_killed_there_is_reconciled(
+    shared_house: House, mortal: Mortal, point: str
+) -> None:
+    """The object is gone and the document does not know: the bucket is right."""
+    by_pairing(shared_house, point)
+    key, data = "theirs/report.bin", content(SMALL, 4)
+    shared_house.stock.put("theirs/bystander.bin", data)
+    shared_house.stock.put(key, data)
+    bystander = recorded(mortal.url, "theirs/bystander.bin")
+    document = recorded(mortal.url, key)
+    there = f"{mortal.url}/files/{document['file_id']}"
+    assert (document["file_size"], document["etag"]) == (SMALL, hashlib.md5(data).hexdigest())
+
+    assert not mortal.dies_at(point, lambda: ask("DELETE", there))
+    assert shared_house.stock.keys() == {"theirs/bystander.bin"}
+    assert live_keys(shared_house) == {"theirs/bystander.bin", key}
+
+    summary = mortal.reconcile()
+    assert summary["found"] == summary["mended"] == {"missing_object": 1}
+    assert live_keys(shared_house) == {"theirs/bystander.bin"}
+    assert mortal.reconcile()["found"] == {}
+    mortal.start()
+    assert listed(mortal.url) == [bystander]
+    gone = ask("GET", f"{mortal.url}/files/{document['file_id']}")
+    assert_error(gone, 404)
+    assert ask("DELETE", f"{mortal.url}/files/{bystander['file_id']}").ok
+    shared_house.stock.assert_clean_after_sweep()
+    shared_house.stock.assert_empty()
+
+
+def live_keys(house: House) -> set[str]:
+    return {one["object_key"] for one in house.stock.documents() if one["state"] == LIVE}
 
 
 def test_workers_killed_while_clients_upload_lose_nothing(house: House) -> None:

@@ -31,6 +31,7 @@ from tests.servers.processes import accepts, wait_until
 PATIENCE = 2
 STALLED = 100
 ANSWER_SECONDS = 5.0
+LINGER_SECONDS = 5.0
 # A client's patience, its turn on a busy machine, and the server's discarding of what comes.
 DROPPED_SECONDS = 20.0
 HEAD_CUT = 60
@@ -59,6 +60,27 @@ def test_stalled_clients_hold_up_nobody(shared_house: House, service: Drop, wher
     assert_downloads(service.url, document)
     shared_house.stock.assert_clean()
     assert ask("DELETE", f"{service.url}/files/{document['file_id']}").ok
+
+
+REFUSED = {
+    "early": b"POST /files/none HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+    "malformed": b"no request line at all\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_head", REFUSED.values(), ids=REFUSED)
+def test_refused_clients_that_stay_hold_up_nobody(service: Drop, request_head: bytes) -> None:
+    """They are given 5 s to read the answer, and not the time of the other clients."""
+    with ExitStack() as stack:
+        for _ in range(24):
+            client = stack.enter_context(connected(service.url))
+            client.sendall(request_head)
+            answer = read_answer(client)
+            assert answer is not None and 400 <= answer[0] < 500
+        until = time.monotonic() + LINGER_SECONDS + 3
+        while time.monotonic() < until:
+            assert ask("GET", f"{service.url}/healthz", timeout=ANSWER_SECONDS).ok
+            time.sleep(0.2)
 
 
 def answers_to(clients: "Iterable[socket.socket]") -> set[int | None]:

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import random
+import re
 import socket
 import struct
 import termios
@@ -65,6 +66,15 @@ def uploaded(url: str, data: bytes, name: str) -> Document:
     return document
 
 
+def recorded(url: str, key: str) -> Document:
+    """The document of an object of the bucket, once the catalog was told of it."""
+    body = json.dumps({"FileName": key}).encode()
+    answer = ask("POST", f"{url}/upload", body, {"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    (document,) = [one for one in listed(url) if one["object_key"] == key]
+    return document
+
+
 def rename(url: str, file_id: str, name: str, timeout: float = TIMEOUT) -> requests.Response:
     """PUT a new name."""
     body = json.dumps({"file_name": name}).encode()
@@ -98,7 +108,8 @@ def assert_error(answer: requests.Response, *statuses: int) -> None:
     assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
     assert answer.headers["Content-Type"] == "application/json"
     error = answer.json()
-    assert {"error", "code", "request_id"} <= set(error)
+    about_tasks = re.match(r"/todos?\b", urlsplit(answer.url).path)
+    assert {"message" if about_tasks else "error", "code", "request_id"} <= set(error)
     assert error["request_id"] == answer.headers["X-Request-Id"]
     if answer.status_code == 503:
         assert int(answer.headers["Retry-After"]) > 0
@@ -121,11 +132,13 @@ class Upload(NamedTuple):
             start, left = max(0, start - len(piece)), left - len(piece)
 
 
-def form_bytes(data: bytes, metadata: str = "") -> "tuple[bytes, dict[str, str]]":
+def form_bytes(
+    data: bytes, metadata: str = "", name: str = "form.bin"
+) -> "tuple[bytes, dict[str, str]]":
     """A whole form and its headers, `metadata` being the one value in the file's metadata."""
     start = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
     pairs = f'{start}"metadata"\r\n\r\n{json.dumps({"text": metadata})}\r\n'
-    file = f'{start}"file"; filename="form.bin"\r\n\r\n'
+    file = f'{start}"file"; filename="{name}"\r\n\r\n'
     body = b"".join([pairs.encode(), file.encode(), data, f"\r\n--{BOUNDARY}--\r\n".encode()])
     return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 

@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 from app import create_app, prepare
 from blueprints.context import EXTENSION, Services
 from config import load_settings
-from services.collections import FILES
+from services.collections import FILES, TASKS
 from storage.interfaces import Collection, Document, Order
+from tests.test_errors import IN_THE_SEEDS_WORDS
 
 BOUNDARY = "boundary"
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -56,12 +57,17 @@ class Service:
         return document
 
     def left(self) -> list[str]:
-        """Everything that an upload may leave: objects, temporary files, documents."""
+        """Everything that a request may leave: objects, temporary files, documents."""
         found = [str(path) for path in self.data.rglob("*") if path.is_file()]
         found = [path for path in found if "catalog.sqlite" not in path]
         order = Order(("bucket", "object_key"), False)
         documents = self.files.page({}, [], order, None, 1000, 1000).documents
-        return found + [document["file_id"] for document in documents]
+        by_user = Order(TASKS.indexes[0], False)
+        tasks = self.wired.documents.collection(TASKS).page({}, [], by_user, None, 1000, 1000)
+        found += [f"file {one['file_id']}, version {one['version']}" for one in documents]
+        return found + [
+            f"task {one['task_id']}, version {one['version']}" for one in tasks.documents
+        ]
 
     def close(self) -> None:
         self.wired.documents.close()
@@ -120,18 +126,19 @@ def form(*parts: bytes) -> Request:
     return raw(form_body(*parts), FORM_TYPE)
 
 
-def as_json(value: object) -> Request:
-    return raw(json.dumps(value).encode(), "application/json")
+def as_json(value: object, headers: Mapping[str, str] | None = None) -> Request:
+    return raw(json.dumps(value).encode(), "application/json", headers)
 
 
-def assert_error(answer: TestResponse, status: int, code: str) -> None:
-    """The one shape of SPEC section 7."""
+def assert_error(answer: TestResponse, status: int, code: str, member: str = "error") -> None:
+    """The one shape of SPEC section 7; of the task routes `member` is `message`."""
     assert (answer.status_code, answer.json and answer.json.get("code")) == (status, code)
     assert answer.mimetype == "application/json"
     body: dict[str, str] = answer.get_json()
-    assert list(body) == ["error", "code", "request_id"]
+    assert list(body) == [member, "code", "request_id"]
     assert body["request_id"] == answer.headers["X-Request-Id"]
-    assert body["error"][0].isupper() and body["error"].endswith(".")
+    assert body[member][0].isupper()
+    assert body[member].endswith(".") is (code not in IN_THE_SEEDS_WORDS)
     assert answer.headers["Cache-Control"] == "no-store"
     assert ("Allow" in answer.headers) == (status == 405)
     assert ("Retry-After" in answer.headers) == (status in (503, 507))

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def _compose() -> Stores:
     return Stores("http://127.0.0.1:9000", "mongodb://127.0.0.1:27017/?directConnection=true")
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     path = ROOT / ".servers" / name
     if not path.exists():
         raise Missing(f".servers/{name} is not there: `make servers` builds it")
@@ -83,8 +83,10 @@ def _binary(name: str) -> str:
 
 
 @contextlib.contextmanager
-def minio(folder: Path, port: int | None = None) -> Iterator[str]:
-    """MinIO with fresh data in `folder`; its URL."""
+def minio(
+    folder: Path, port: int | None = None, extra: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """MinIO with fresh data in `folder` and `extra` in its environment; its URL."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     env = {
@@ -93,8 +95,9 @@ def minio(folder: Path, port: int | None = None) -> Iterator[str]:
         "MINIO_BROWSER": "off",
         "MINIO_UPDATE": "off",
         "HOME": str(folder),
+        **(extra or {}),
     }
-    command = [_binary("minio"), "server", "--address", f"127.0.0.1:{port}", str(folder / "minio")]
+    command = [binary("minio"), "server", "--address", f"127.0.0.1:{port}", str(folder / "minio")]
     with running(
         command, folder / "minio.log", env, lambda: answers(f"{url}/minio/health/cluster")
     ):
@@ -105,7 +108,7 @@ def minio(folder: Path, port: int | None = None) -> Iterator[str]:
 def mongo_wire(folder: Path, port: int | None = None) -> Iterator[str]:
     """A Mongo-wire server with nothing in it; its URI without a database."""
     port = port or free_port()
-    command = [_binary("mongo-wire"), "-listen", f"127.0.0.1:{port}"]
+    command = [binary("mongo-wire"), "-listen", f"127.0.0.1:{port}"]
     with running(command, folder / "mongo-wire.log", {}, lambda: accepts(port)):
         wait_until(lambda: accepts(port), "mongo-wire does not accept")
         yield f"mongodb://127.0.0.1:{port}/"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config import IMAGE_FORMATS
 from errors import ApiError
-from services.catalog import ANYONE, LIVE, Stale, public
+from services.catalog import Catalog, Stale
 from services.clock import timestamp
+from services.description import Describer
+from services.documents import LIVE, public
+from services.files import Files
+from services.observer import Observer
+from services.principals import ANYONE
 from storage.interfaces import Document, NoSpace, StorageError, Unavailable
 from tests.services.world import DAY, HORIZON, PREFIX, When, World, make_world, submission
 
@@ -108,7 +115,7 @@ def test_an_insert_of_which_nothing_is_known(world: World) -> None:
 
 
 def test_the_tombstone_of_the_sweep_beats_a_late_create(world: World) -> None:
-    world.files.plan("insert", "before", lambda: world.somebody.bury(world.stored()[0]))
+    world.files.plan("insert", "before", lambda: world.somebodys_files.bury(world.stored()[0]))
     with pytest.raises(Unavailable):
         world.create(b"content")
     assert [document["state"] for document in world.documents()] == ["deleted"]
@@ -121,10 +128,11 @@ def test_the_tombstone_of_the_sweep_beats_a_late_create(world: World) -> None:
 @pytest.mark.parametrize(("owner", "absent"), [("", "no-such-id"), ("somebody", None)])
 def test_a_file_that_is_not_there(world: World, owner: str, absent: str | None) -> None:
     file_id = absent or world.create()["file_id"]
+    principal = replace(ANYONE, owner=owner)
     for use in (
-        lambda: world.catalog.get(owner, file_id),
-        lambda: world.catalog.delete(owner, file_id),
-        lambda: world.catalog.update(owner, file_id, lambda: submission(b"x")),
+        lambda: world.catalog.get(principal, file_id),
+        lambda: world.catalog.delete(principal, file_id),
+        lambda: world.catalog.update(principal, file_id, lambda: submission(b"x")),
     ):
         with pytest.raises(ApiError) as raised:
             use()
@@ -141,8 +149,9 @@ def test_bytes_that_are_gone_are_stale(world: World) -> None:
 
 
 def test_bytes_of_another_bucket_are_not_ours(world: World) -> None:
+    made = world.files.replace({**world.create(), "bucket": "theirs"})
     with pytest.raises(ApiError) as raised:
-        world.catalog.open({**world.create(), "bucket": "theirs"}, 0, 1)
+        world.catalog.get_readable(ANYONE, made["file_id"])
     assert code_of(raised) == "not_in_our_bucket"
 
 
@@ -200,11 +209,19 @@ def test_a_change_that_names_nothing(world: World) -> None:
 
 
 def test_content_that_came_by_the_bucket_is_the_bucket_s(world: World) -> None:
+    """For a service with another prefix, this one's objects are objects of somebody else."""
     made = world.files.replace({**world.create(b"theirs"), "source": "s3"})
+    files = Files(world.objects, world.files, "another-prefix", HORIZON, world.clock)
+    catalog = Catalog(files, Observer(files), Describer(world.objects, IMAGE_FORMATS))
+
+    def update(*content: bytes, **fields: Any) -> Document:
+        return catalog.update(ANYONE, made["file_id"], lambda: submission(*content, **fields))
+
     with pytest.raises(ApiError) as raised:
-        world.update(made["file_id"], b"ours")
+        update(b"ours")
     assert code_of(raised) == "file_belongs_to_bucket"
-    assert world.update(made["file_id"], metadata={"k": "v"})["metadata"] == {"k": "v"}
+    assert update(metadata={"k": "v"})["metadata"] == {"k": "v"}
+    assert update(file_name="ours")["file_name"] == "ours"
     assert world.content(made["file_id"]) == b"theirs"
     assert len(world.stored()) == 1
 
@@ -293,7 +310,7 @@ def test_the_tombstone_of_the_sweep_beats_a_late_update(world: World) -> None:
 
     def bury_the_new() -> None:
         (new,) = [key for key in world.stored() if key != made["object_key"]]
-        world.somebody.bury(new)
+        world.somebodys_files.bury(new)
 
     world.files.plan("replace", "before", bury_the_new)
     with pytest.raises(Unavailable):

@@ -7,21 +7,42 @@ compared for equality first, then those that sort.
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import mongomock
 import pytest
 
-from bench.listing import BOUNDING, MATCHES_NOTHING, ORDERS, TARGET, Counted, Pairs, filled, walk
-from services.catalog import ANYONE
-from services.collections import ALL, FILES
-from services.listing import SCAN, list_files, parse_query
-from storage.interfaces import Collection
+from bench.listing import (
+    BOUNDING,
+    MATCHES_NOTHING,
+    ORDERS,
+    TARGET,
+    Cost,
+    Counted,
+    Pairs,
+    filled,
+    walk,
+)
+from errors import ApiError
+from services import images, tasks
+from services.collections import ALL, FILES, TASKS
+from services.files import Files
+from services.images import Images
+from services.listing import list_files, parse_query
+from services.observer import Observer
+from services.pages import SCAN
+from services.principals import ANYONE
+from services.reconcile import Reconciler
+from services.sweep import Sweep
+from services.tasks import Tasks
+from storage.interfaces import Collection, CollectionSpec, Order, Page, Where
 from storage.mongo import MongoCollection, MongoDatabase, page_query
-from storage.sqlite import SqliteDatabase, connect
+from storage.sqlite import SqliteDatabase, connect, page_statement
 
 COUNT, LIMIT = 5000, 50
 FILTERS = (
@@ -108,13 +129,91 @@ def test_a_filter_that_matches_nothing_looks_at_a_bounded_number_of_rows(
     value: str,
 ) -> None:
     assert SCAN <= 10_000
-    monkeypatch.setattr("services.listing.SCAN", 700)
+    monkeypatch.setattr("services.pages.SCAN", 700)
     counted = Counted(catalog.database.collection(FILES), connection)
     query = parse_query([("sort", order), (name, value)])._replace(limit=LIMIT)
     found, cursor = list_files(cast(Collection, counted), ANYONE, query)
     assert (found, counted.cost.rows) == ([], 700)
     assert cursor is not None
     assert counted.cost.steps <= 700 * 20
+
+
+# --- the other doors -----------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """A page that was asked for."""
+
+    equals: Mapping[str, str]
+    where: Sequence[Where]
+    order: Order
+
+
+class Empty:
+    """A collection with nothing in it that keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+
+    def get(self, **equals: str) -> None:
+        return None
+
+    def page(
+        self, equals: Mapping[str, str], where: Sequence[Where], order: Order, *bounds: object
+    ) -> Page:
+        self.asked.append(Asked(equals, where, order))
+        return Page([], None)
+
+
+def by_no_name(collection: Any) -> None:
+    """An item that is nowhere is looked for everywhere."""
+    with pytest.raises(ApiError):
+        Images(cast(Any, None), files_of(collection)).get(ANYONE, {"FileName": "absent"})
+
+
+def files_of(collection: Any) -> Files:
+    objects = SimpleNamespace(bucket="local", list=lambda prefix, after: iter(()))
+    return Files(cast(Any, objects), collection, "file-drop", timedelta(days=7))
+
+
+ALL_IMAGES = images.parse_query({})
+ALL_TASKS = tasks.parse_query({}, "ann")
+# Who asks for pages beside GET /files, of which collection, and of how many kinds.
+ASKING: dict[str, tuple[CollectionSpec, int, Callable[[Any], object]]] = {
+    "GET /getall": (
+        FILES,
+        1,
+        lambda c: Images(cast(Any, None), files_of(c)).get_all(ANYONE, ALL_IMAGES),
+    ),
+    "POST /getitem": (FILES, 2, by_no_name),
+    "GET /todos": (TASKS, 1, lambda c: Tasks(c).list_all(ANYONE, "ann", ALL_TASKS)),
+    "flask reconcile": (
+        FILES,
+        1,
+        lambda c: Reconciler(Observer(files_of(c)), files_of(c)).look(lambda _: None),
+    ),
+    "sweep": (FILES, 1, lambda c: Sweep(files_of(c), cast(Any, None))._due_documents()),
+}
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_an_index_serves_what_the_other_doors_ask_for(
+    connection: sqlite3.Connection, asking: str
+) -> None:
+    spec, kinds, ask = ASKING[asking]
+    collection = Empty()
+    ask(collection)
+    assert len(collection.asked) == kinds
+    for page in collection.asked:
+        equal, fields = set(page.equals), page.order.fields
+        assert any(
+            set(index[: len(equal)]) == equal and index[len(equal) :][: len(fields)] == fields
+            for index in (*spec.unique, *spec.indexes)
+        ), page
+        for after in (None, ("x",) * len(fields)):
+            statement, values = page_statement(spec.name, *page, after, 100)
+            explained = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+            assert Cost(0, 0, "; ".join(row[3] for row in explained)).uses_an_index, explained
 
 
 # --- MongoDB -------------------------------------------------------------------------------
@@ -158,7 +257,7 @@ class _Find:
         return self
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        row = dict.fromkeys(FILES.fields, "x") | {"_id": "x", "file_size": 1}
+        row = dict.fromkeys(FILES.fields, "x") | {"_id": "x", "size_rank": 1}
         return (dict(row) for _ in range(self._limit))
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from services import sweep as sweeping
-from services.catalog import ANYONE
 from services.clock import timestamp
 from services.collections import FILES
+from services.documents import derived
+from services.principals import ANYONE
 from services.sweep import BATCH, KEY_AGE, KEYS_EVERY, LEASE, UPLOAD_AGE, Sweep
 from storage.interfaces import Document, Unavailable
 from tests.services.world import DAY, HORIZON, PREFIX, Between, World, submission
@@ -86,7 +87,7 @@ def test_of_two_that_come_at_once_one_sweeps(world: World, taking: str) -> None:
     taken: list[Document | None] = []
     jobs = Between(world.jobs)
     jobs.plan(taking, "before", lambda: taken.append(world.sweep()._take_lease()))
-    assert not Sweep(world.catalog, world.files, jobs, world.clock).run()
+    assert not Sweep(world.file_documents, jobs).run()
     assert len(taken) == 1 and taken[0] is not None
 
 
@@ -201,8 +202,14 @@ def test_keys_of_others_under_the_prefix_stop_nothing(world: World, unique: str)
 def test_a_commit_that_was_faster_wins(world: World) -> None:
     key = orphan(world, 2 * DAY)
     made, stat = world.create(), world.store.stat(key)
-    place = {"file_id": "faster", "object_key": key, "etag": stat.etag, "file_size": stat.size}
-    commit = partial(world.database.collection(FILES).insert, {**made, **place})
+    place = {
+        "file_id": "faster",
+        "place": f"local/{key}",
+        "object_key": key,
+        "item_name": f"{PREFIX}/faster",
+    }
+    faster = derived({**made, **place, "etag": stat.etag, "file_size": stat.size})
+    commit = partial(world.database.collection(FILES).insert, faster)
     world.files.plan("insert", "before", commit)
     assert world.sweep().run()
     assert world.content("faster") == b"orphan"

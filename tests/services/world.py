@@ -10,9 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from services.catalog import ANYONE, Catalog
+from config import IMAGE_FORMATS
+from services.catalog import Catalog
 from services.collections import ALL, FILES, JOBS
+from services.description import Describer
+from services.files import Files
 from services.intake import Intake, Submission
+from services.observer import Observer
+from services.principals import ANYONE
 from services.sweep import Sweep
 from storage.interfaces import Collection, Document, Order, Unavailable
 from storage.local import LocalStore
@@ -94,17 +99,31 @@ class World:
             work()
 
     @property
+    def file_documents(self) -> Files:
+        return Files(self.objects, self.files, PREFIX, HORIZON, self.clock)
+
+    @property
+    def observer(self) -> Observer:
+        return Observer(self.file_documents)
+
+    @property
     def catalog(self) -> Catalog:
-        return Catalog(self.objects, self.files, PREFIX, HORIZON, self.defer, self.clock)
+        describer = Describer(self.objects, IMAGE_FORMATS)
+        return Catalog(self.file_documents, self.observer, describer, self.defer)
 
     @property
     def somebody(self) -> Catalog:
         """The catalog of another process, which no planned error reaches."""
-        collection = self.database.collection(FILES)
-        return Catalog(self.store, collection, PREFIX, HORIZON, now=self.clock)
+        files = self.somebodys_files
+        return Catalog(files, Observer(files), Describer(self.store, IMAGE_FORMATS))
+
+    @property
+    def somebodys_files(self) -> Files:
+        """What the catalog of another process writes through."""
+        return Files(self.store, self.database.collection(FILES), PREFIX, HORIZON, self.clock)
 
     def sweep(self) -> Sweep:
-        return Sweep(self.catalog, self.files, self.jobs, self.clock)
+        return Sweep(self.file_documents, self.jobs)
 
     def create(self, content: bytes = b"content", **fields: Any) -> Document:
         return self.catalog.create(ANYONE, submission(content, **fields))
@@ -124,7 +143,7 @@ class World:
             body.close()
 
     def stored(self) -> list[str]:
-        return list(self.store.list(f"{PREFIX}/", ""))
+        return [listed.key for listed in self.store.list(f"{PREFIX}/", "")]
 
     def documents(self) -> list[Document]:
         """All, tombstones too."""

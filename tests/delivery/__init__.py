@@ -1,0 +1,1 @@
+"""A real MinIO delivers its events to the real service."""
