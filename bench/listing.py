@@ -23,10 +23,11 @@ from typing import Any, NamedTuple, cast
 
 from bench.pairings import Verdict
 from services import clock
-from services.catalog import ANYONE, DELETED, LIVE
 from services.collections import ALL, FILES
-from services.listing import SCAN, SORTS, list_files, parse_query
-from services.names import folded
+from services.documents import LIVE, derived, place_of, tombstone
+from services.listing import SORTS, list_files, parse_query
+from services.pages import SCAN
+from services.principals import ANYONE
 from storage.interfaces import Collection, Document, Order, Page, Where
 from storage.sqlite import SqliteDatabase, connect, page_statement
 
@@ -60,7 +61,7 @@ def documents(count: int) -> Iterator[Document]:
     begin = datetime(2026, 3, 9, tzinfo=UTC)
     for number in range(count):
         created = begin + timedelta(milliseconds=number // 3)
-        yield _live(chance, ANYONE, created)
+        yield _live(chance, ANYONE.owner, created)
         if number % 20 == 0:
             yield _live(chance, "somebody else", created)
             yield _tombstone(chance)
@@ -68,8 +69,9 @@ def documents(count: int) -> Iterator[Document]:
 
 def _live(chance: random.Random, owner: str, created: datetime) -> Document:
     name = f"{chance.choice(('report', 'Bild', 'été', '写真'))} {chance.randrange(10**4)}.bin"
-    return {
-        **_place(chance, owner),
+    place = _place(chance, owner)
+    document = {
+        **place,
         "created_at": clock.timestamp(created),
         "updated_at": clock.timestamp(created + timedelta(milliseconds=chance.randrange(10**5))),
         "source": "api",
@@ -82,29 +84,37 @@ def _live(chance: random.Random, owner: str, created: datetime) -> Document:
         "garbage": [],
         "sweep_at": None,
         "file_name": name,
-        "name_folded": folded(name),
+        "item_name": _item_name(place),
+        "item_source": None,
+        "image": None,
         "etag": f"{chance.getrandbits(128):032x}",
         "file_size": chance.randrange(5000),
         "file_type": chance.choice(("image/png", "image/jpeg", "text/plain")),
         "sha256": f"{chance.getrandbits(256):064x}",
     }
+    return derived(document)
 
 
 def _tombstone(chance: random.Random) -> Document:
-    later = clock.timestamp(datetime(2026, 4, 1, tzinfo=UTC))
-    return {
-        **_place(chance, ANYONE),
-        "state": DELETED,
-        "garbage": [],
-        "keep_until": later,
-        "sweep_at": later,
-    }
+    place = _place(chance, ANYONE.owner)
+    later = datetime(2026, 4, 1, tzinfo=UTC)
+    return tombstone(place, _item_name(place), [], keep_until=later, sweep_at=later)
 
 
 def _place(chance: random.Random, owner: str) -> Document:
     file_id = str(uuid.UUID(int=chance.getrandbits(128)))
     key = f"file-drop/{file_id[-2:]}/{file_id}"
-    return {"file_id": file_id, "owner": owner, "bucket": "local", "object_key": key}
+    return {
+        "file_id": file_id,
+        "owner": owner,
+        "place": place_of("local", key),
+        "bucket": "local",
+        "object_key": key,
+    }
+
+
+def _item_name(place: Document) -> str:
+    return f"file-drop/{place['file_id']}"
 
 
 def filled(path: Path, count: int) -> SqliteDatabase:
