@@ -74,8 +74,16 @@ class Observer:
             self._files.replace(outcome)
 
     def foresee(self, bucket: str, key: str) -> bool:
-        """Whether `observe` would change the document. Writes nothing."""
-        return self._outcome(self._files.at(bucket, key), bucket, key, None) is not None
+        """Whether `observe` would change the document. Writes nothing.
+
+        Like a write it counts only if the document is still the one that was judged.
+        """
+        while True:
+            document = self._files.at(bucket, key)
+            if self._outcome(document, bucket, key, None) is None:
+                return False
+            if self._files.at(bucket, key) == document:
+                return True
 
     def _outcome(
         self, document: Document | None, bucket: str, key: str, event: Event | None

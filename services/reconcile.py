@@ -92,10 +92,13 @@ class Reconciler:
         return self._observer.observe(self._files.objects.bucket, key)
 
     def _foresee(self, kind: Kind, key: str) -> bool:
-        bucket = self._files.objects.bucket
         if kind == "stray_bytes":
-            return self._files.at(bucket, key) is None and self._is_stored(key)
-        return self._observer.foresee(bucket, key)
+            # Asked before and after, so that nobody who comes in between is passed over.
+            return self._is_unknown(key) and self._is_stored(key) and self._is_unknown(key)
+        return self._observer.foresee(self._files.objects.bucket, key)
+
+    def _is_unknown(self, key: str) -> bool:
+        return self._files.at(self._files.objects.bucket, key) is None
 
     def _is_stored(self, key: str) -> bool:
         try:
