@@ -3,10 +3,11 @@
 import errno
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-LARGEST_RECV = 2**18  # a stalled client holds a buffer as large as what was asked for
+LARGEST_RECV = 2**18  # the buffer of a `recv`, which a client that stalls holds
 WINDOW_SECONDS, FLOOR = 60.0, 1024  # bytes a second, while the server waits for the client
 
 
@@ -42,6 +43,21 @@ class Connection(socket.socket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Raises TimeoutError for a client that stalls or is too slow."""
+        with self._patience():
+            piece = super().recv(min(size, LARGEST_RECV), flags)
+        self._judge(len(piece))
+        return piece
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Raises TimeoutError for a client that stalls or is too slow."""
+        with self._patience():
+            count = super().recv_into(buffer, nbytes, flags)
+        self._judge(count)
+        return count
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Wait for the client within its limits, and note for how long."""
         if self._expects_continue:  # RFC 9110 10.1.1: the body is wanted now, and not before
             self._expects_continue = False
             self.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -49,17 +65,19 @@ class Connection(socket.socket):
         if self._head_until is not None:
             self.settimeout(max(0.001, self._head_until - begun))
         try:
-            piece = super().recv(min(size, LARGEST_RECV), flags)
+            yield
         except TimeoutError:  # with a number, so that gunicorn does not take it for a bug
             raise TimeoutError(errno.ECONNRESET, "the client stalls") from None
         self._waited += time.monotonic() - begun
-        self._received += len(piece)
-        self.ended = not piece
+
+    def _judge(self, count: int) -> None:
+        """Note what came; a client that brings too little is too slow."""
+        self._received += count
+        self.ended = not count
         if self._waited >= WINDOW_SECONDS:
             if self._received < WINDOW_SECONDS * FLOOR:
                 raise TimeoutError(errno.ECONNRESET, "the client is too slow")
             self._waited, self._received = 0.0, 0
-        return piece
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send it all. Raises TimeoutError where nothing of it moves for `patience`."""

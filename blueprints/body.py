@@ -17,6 +17,7 @@ from services.names import checked_metadata, checked_name, name_of_path
 from storage.interfaces import Reader
 
 MAX_JSON = 2**20
+JSON_PIECE = 2**14
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 _PARAMETER = re.compile(
     r"""\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)\s*"""
@@ -34,22 +35,22 @@ class _Body:
         self._stream = request.environ["wsgi.input"]
         self._left = request.content_length
 
-    def read(self, size: int, /) -> bytes:
-        piece = self._receive(size if self._left is None else min(size, self._left))
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._receive(buffer[: self._left])
         if self._left is not None:
-            if not piece and self._left:
+            if not count and self._left:
                 raise ApiError("incomplete_body")
-            self._left -= len(piece)
-        return piece
+            self._left -= count
+        return count
 
-    def _receive(self, size: int) -> bytes:
+    def _receive(self, buffer: memoryview) -> int:
         try:
-            piece: bytes = self._stream.read(size) if size else b""
+            count: int = self._stream.readinto(buffer) if buffer else 0
         except TimeoutError:
             raise ApiError("body_timeout") from None
         except (OSError, ParseException):
             raise ApiError("incomplete_body") from None
-        return piece
+        return count
 
 
 def read_submission(limit: int) -> Submission:
@@ -174,10 +175,11 @@ def _is_body_announced() -> bool:
 
 
 def _read_all(reader: Reader) -> bytes:
-    pieces = []
-    while piece := reader.read(MAX_JSON):
-        pieces.append(piece)
-    return b"".join(pieces)
+    text = bytearray()
+    piece = memoryview(bytearray(JSON_PIECE))
+    while count := reader.readinto(piece):
+        text += piece[:count]
+    return bytes(text)
 
 
 def query_pairs() -> list[tuple[str, str]]:

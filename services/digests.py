@@ -78,13 +78,13 @@ class _Verified:
         self._expected = expected
         self._hashes = {item.algorithm: _new_hash(item.algorithm) for item in expected}
 
-    def read(self, size: int, /) -> bytes:
-        piece = self._source.read(size)
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._source.readinto(buffer)
         for running in self._hashes.values():
-            running.update(piece)
-        if not piece:
+            running.update(buffer[:count])
+        if not count:
             self._verify()
-        return piece
+        return count
 
     def _verify(self) -> None:
         for item in self._expected:

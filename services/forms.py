@@ -7,10 +7,11 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from errors import ApiError
 from services.digests import expected_digests, verified
-from services.intake import PIECE, Intake, Submission
+from services.intake import Intake, Submission
 from services.names import checked_metadata, checked_name, name_of_path
 from storage.interfaces import Reader
 
+PIECE = 2**18  # what a client that stalls holds
 MAX_PARTS = 16
 MAX_PART_HEADERS = 16 * 2**10
 MAX_TEXT_PART = 64 * 2**10
@@ -37,6 +38,7 @@ class _Form:
         self._seen: set[str] = set()
         self._received = 0
         self._file_size = 0
+        self._left_over = memoryview(b"")
         try:
             self._parser = PushMultipartParser(
                 boundary,
@@ -57,17 +59,22 @@ class _Form:
             self._submission.content = Intake(content, limit)
         return self._submission
 
-    def read(self, size: int, /) -> bytes:
-        piece = next(self._events, None)
-        if isinstance(piece, bytes):
-            self._file_size += len(piece)
-            return piece
-        self._next_file()  # there is none: a second one is refused
-        return b""
+    def readinto(self, buffer: memoryview, /) -> int:
+        if not self._left_over:
+            piece = next(self._events, None)
+            if not isinstance(piece, bytes):
+                self._next_file()  # there is none: a second one is refused
+                return 0
+            self._left_over = memoryview(piece)
+        count = min(len(self._left_over), len(buffer))
+        buffer[:count], self._left_over = self._left_over[:count], self._left_over[count:]
+        self._file_size += count
+        return count
 
     def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
+        received = memoryview(bytearray(PIECE))
         while True:
-            chunk = self._body.read(PIECE)
+            chunk = bytes(received[: self._body.readinto(received)])
             self._received += len(chunk)
             try:
                 yield from self._parser.parse(chunk)

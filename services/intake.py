@@ -7,8 +7,6 @@ from errors import ApiError
 from services.media_types import HEAD
 from storage.interfaces import Reader
 
-PIECE = 2**20
-
 
 class Intake:
     """A `Reader` that knows what it has read.
@@ -21,7 +19,8 @@ class Intake:
         self._source = source
         self._limit = limit
         self._hash = hashlib.sha256()
-        self._peeked: list[bytes] = []
+        self._again = memoryview(b"")
+        self._ended = False
         self.size = 0
         self.head = b""
 
@@ -31,25 +30,29 @@ class Intake:
 
     def peek(self) -> bytes:
         """The first 8 KiB, or all if there are fewer; they will be read again."""
-        while len(self.head) < HEAD:
-            piece = self._next(PIECE)
-            self._peeked.append(piece)
-            if not piece:
-                break
-            self.head = (self.head + piece)[:HEAD]
+        if not self.size:
+            head = memoryview(bytearray(HEAD))
+            while self.size < HEAD and not self._ended:
+                self._receive(head[self.size :])
+            self.head = bytes(head[: self.size])
+            self._again = memoryview(self.head)
         return self.head
 
-    def read(self, size: int, /) -> bytes:
-        """The next piece; one that was peeked at may be as long as 1 MiB whatever the size."""
-        return self._peeked.pop(0) if self._peeked else self._next(size)
+    def readinto(self, buffer: memoryview, /) -> int:
+        if not self._again:
+            return 0 if self._ended else self._receive(buffer)
+        count = min(len(self._again), len(buffer))
+        buffer[:count], self._again = self._again[:count], self._again[count:]
+        return count
 
-    def _next(self, size: int) -> bytes:
-        piece = self._source.read(size)
-        self.size += len(piece)
+    def _receive(self, buffer: memoryview) -> int:
+        count = self._source.readinto(buffer)
+        self._ended = not count
+        self.size += count
         if self.size > self._limit:
             raise ApiError("content_too_large", limit=self._limit)
-        self._hash.update(piece)
-        return piece
+        self._hash.update(buffer[:count])
+        return count
 
 
 @dataclass

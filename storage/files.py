@@ -21,9 +21,8 @@ def disk_errors() -> Iterator[None]:
         raise Unavailable(f"files: {error}") from error
 
 
-def write_all(descriptor: int, content: "bytes | bytearray") -> None:
+def write_all(descriptor: int, content: memoryview) -> None:
     """Write `content`, however often the system takes only some of it. Raises OSError."""
-    with memoryview(content) as whole:
-        written = 0
-        while written < len(whole):
-            written += os.write(descriptor, whole[written:])
+    written = 0
+    while written < len(content):
+        written += os.write(descriptor, content[written:])

@@ -43,8 +43,12 @@ class NoSpace(StorageError):
 class Reader(Protocol):
     """Bytes on their way in, and the verdict on them."""
 
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; `b""` only once the content is whole and good, else it raises."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill `buffer`, which has room, from its beginning; says how many bytes came.
+
+        None come only once the content is whole and good, else it raises. Whoever stores the
+        bytes owns the memory, so that on their way they are copied as seldom as can be.
+        """
 
 
 class Written(NamedTuple):

@@ -4,10 +4,12 @@ A file is synced before it gets its name and its folder after, so that an object
 acknowledged survives a power cut, and one which was not is never visible.
 """
 
+import itertools
 import os
 import re
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from storage.interfaces import (
 )
 
 PIECE = 2**20
+WRITERS = 4
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -42,6 +45,7 @@ class LocalStore:
         self._tmp = data_dir / "tmp"
         self._key = re.compile(f"{re.escape(prefix)}/[0-9a-f]{{2}}/{_UUID}")
         self._prefix = prefix
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="write")
 
     def prepare(self) -> None:
         """Make the folders, durably. Raises `Unavailable`."""
@@ -62,7 +66,7 @@ class LocalStore:
         try:
             try:
                 faults.reached("object.begun")
-                size = _copy(reader, descriptor)
+                size = self._copy(reader, descriptor)
                 with disk_errors():
                     os.fsync(descriptor)
             finally:
@@ -77,6 +81,29 @@ class LocalStore:
             _sync_folder(final.parent)
         faults.reached("object.committed")
         return Written(size, _etag(key, size))
+
+    def _copy(self, reader: Reader, descriptor: int) -> int:
+        """Write all that `reader` gives, one piece while it gives the next; its own errors
+        pass through as they are."""
+        memory = memoryview(bytearray(2 * PIECE))
+        halves = itertools.cycle((memory[:PIECE], memory[PIECE:]))
+        writing: Future[None] | None = None
+        size = 0
+        try:
+            half = next(halves)
+            while (count := _fill(reader, half)) == PIECE:
+                size += count
+                if writing is not None:
+                    writing.result()
+                writing = self._writers.submit(_write, descriptor, half)
+                half = next(halves)
+            if writing is not None:
+                writing.result()
+            _write(descriptor, half[:count])
+        finally:
+            if writing is not None:
+                wait([writing])  # the descriptor is about to be closed
+        return size + count
 
     def open(self, key: str, start: int, stop: int, if_etag: str) -> Body:
         path = self._path(key)
@@ -183,15 +210,17 @@ class LocalBody:
         self._file.close()
 
 
-def _copy(reader: Reader, descriptor: int) -> int:
-    """Write all that `reader` gives; its own errors pass through as they are."""
-    size = 0
-    while piece := reader.read(PIECE):
-        with disk_errors():
-            write_all(descriptor, piece)
-        size += len(piece)
-        piece = b""  # not held while the client is waited for
-    return size
+def _write(descriptor: int, piece: memoryview) -> None:
+    with disk_errors():
+        write_all(descriptor, piece)
+
+
+def _fill(reader: Reader, buffer: memoryview) -> int:
+    """Read until `buffer` is full or the content has ended; says how many bytes came."""
+    filled = 0
+    while filled < len(buffer) and (count := reader.readinto(buffer[filled:])):
+        filled += count
+    return filled
 
 
 def _etag(key: str, size: int) -> str:

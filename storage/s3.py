@@ -21,7 +21,7 @@ from storage.interfaces import (
     Upload,
     Written,
 )
-from storage.parts import Budget, Part, part_size
+from storage.parts import Budget, Part, Parts
 from storage.s3_client import Clients, head, read_back, translated
 from storage.s3_multipart import MultipartUpload, Senders
 
@@ -45,45 +45,19 @@ class S3Store:
             self._spill.mkdir(parents=True, exist_ok=True)
 
     def write(self, key: str, reader: Reader, content_type: str) -> Written:
-        first, more = self._fill(1, reader, b"")
-        try:
-            if not more:
+        with Parts(reader, self._budget, self._spill) as parts:
+            parts.more()  # content may be empty
+            first = parts.filled()
+            if not parts.more():
                 return self._put(key, first, content_type)
             upload = MultipartUpload(self._clients, self._senders, self.bucket, key)
             upload.begin(content_type)
-        except BaseException:
-            first.close()
-            raise
-        with upload:
-            upload.send(first)
-            while more:
-                part, more = self._fill(upload.next_number, reader, more)
-                upload.send(part)
-            return upload.complete()
-
-    def _fill(self, number: int, reader: Reader, begun: bytes) -> tuple[Part, bytes]:
-        """A full part and the piece after it, or the last part and `b""`.
-
-        Only the piece after it tells whether a full part is the last one, and only the
-        reader's clean end tells that the content is good.
-        """
-        part = self._new_part(number)
-        try:
-            piece = begun or reader.read(PIECE)
-            del begun
-            while piece and len(piece) <= part.room:
-                with disk_errors():
-                    part.write(piece)
-                piece = b""  # not held as well while the client is waited for
-                piece = reader.read(PIECE)
-            return part, piece
-        except BaseException:
-            part.close()
-            raise
-
-    def _new_part(self, number: int) -> Part:
-        with disk_errors():
-            return Part(part_size(number), self._budget, self._spill)
+            with upload:
+                upload.send(first)
+                upload.send(parts.filled())
+                while parts.more():
+                    upload.send(parts.filled())
+                return upload.complete()
 
     def _put(self, key: str, part: Part, content_type: str) -> Written:
         faults.reached("object.written")
@@ -95,8 +69,6 @@ class S3Store:
             etag = answer["ETag"].strip('"')
         except Unavailable:
             etag = read_back(self._clients, self.bucket, key, part.size)
-        finally:
-            part.close()
         faults.reached("object.committed")
         return Written(part.size, etag)
 

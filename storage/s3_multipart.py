@@ -47,10 +47,10 @@ class MultipartUpload:
         self._senders = senders
         self._bucket, self._key = bucket, key
         self._target = {"Bucket": bucket, "Key": key}
-        self._in_flight: deque[tuple[Future[str], Part]] = deque()
+        self._in_flight: deque[Future[str]] = deque()
         self._etags: list[str] = []
         self._size = 0
-        self.next_number = 1
+        self._sent = 0
 
     def begin(self, content_type: str) -> None:
         """Raises `Unavailable`, and then there is nothing to give up."""
@@ -62,21 +62,17 @@ class MultipartUpload:
         faults.reached("object.begun")
 
     def send(self, part: Part) -> None:
-        """Hand a part to a sender once fewer than two are on their way; closes it in the end."""
-        try:
-            while len(self._in_flight) >= PARTS_IN_FLIGHT:
-                self._await_oldest()
-        except BaseException:
-            part.close()
-            raise
-        future = self._senders.submit(partial(self._send, self.next_number, part))
-        self._in_flight.append((future, part))
+        """Hand a part to a sender once fewer than two are on their way; it is closed when it
+        has been sent."""
+        while len(self._in_flight) >= PARTS_IN_FLIGHT:
+            self._await_oldest()
+        self._sent += 1
         self._size += part.size
-        self.next_number += 1
+        self._in_flight.append(self._senders.submit(partial(self._send, self._sent, part)))
 
     def _await_oldest(self) -> None:
         try:
-            self._etags.append(self._in_flight[0][0].result())
+            self._etags.append(self._in_flight[0].result())
         except NotFound:
             raise Unavailable(f"S3: the upload of {self._key} was given up by another") from None
         self._in_flight.popleft()
@@ -116,10 +112,9 @@ class MultipartUpload:
         if error is None:
             return
         # A part that arrives after the abort would keep the upload alive: wait for them first.
-        for future, part in self._in_flight:
+        for future in self._in_flight:
             if not future.cancel():
                 future.exception()
-            part.close()
         try:
             with translated():
                 self._clients.brief.abort_multipart_upload(**self._target)

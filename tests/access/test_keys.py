@@ -466,10 +466,10 @@ class Hastening:
     def __init__(self, content: bytes, first: Callable[[], object]) -> None:
         self._content, self._first = io.BytesIO(content), first
 
-    def read(self, size: int = -1) -> bytes:
+    def readinto(self, buffer: memoryview) -> int:
         if self._content.tell() == 0:
             self._first()
-        return self._content.read(size)
+        return self._content.readinto(buffer)
 
 
 def test_a_request_that_outlasts_its_key_does_not_bring_it_back(house: House) -> None:

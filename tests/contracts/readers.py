@@ -21,12 +21,13 @@ class Pieces:
         self._largest = largest
         self._end = end
 
-    def read(self, size: int, /) -> bytes:
-        size = min(size, self._largest)
+    def readinto(self, buffer: memoryview, /) -> int:
+        size = min(len(buffer), self._largest)
         piece, self._content = self._content[:size], self._content[size:]
         if not piece:
             self._end()
-        return bytes(piece)
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 class Uneven:
@@ -37,10 +38,11 @@ class Uneven:
         self._position = 0
         self._sizes = _for_ever(sizes)
 
-    def read(self, size: int, /) -> bytes:
-        piece = self._content[self._position :][: min(size, next(self._sizes))]
+    def readinto(self, buffer: memoryview, /) -> int:
+        piece = self._content[self._position :][: min(len(buffer), next(self._sizes))]
         self._position += len(piece)
-        return piece
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _for_ever(sizes: tuple[int, ...]) -> Iterator[int]:

@@ -338,16 +338,17 @@ def test_a_part_that_is_sent_to_an_abandoned_write(objects: ObjectsUnderTest) ->
     key = new_key()
 
     class Reader(Pieces):
-        """Throws the write away after 9 MiB of 40."""
+        """Throws the write away after 20 MiB of 40."""
 
         taken = 0
 
-        def read(self, size: int, /) -> bytes:
-            self.taken += 1
-            if self.taken == 10:
+        def readinto(self, buffer: memoryview, /) -> int:
+            before, count = self.taken, super().readinto(buffer)
+            self.taken += count
+            if before < 20 * MIB <= self.taken:
                 for upload in abandoned(objects, datetime.now(UTC) + timedelta(hours=1)):
                     objects.store.abandon(upload)
-            return super().read(size)
+            return count
 
     with pytest.raises(Unavailable):
         objects.store.write(key, Reader(pattern(40 * MIB)), TYPE)

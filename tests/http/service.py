@@ -22,8 +22,8 @@ BOUNDARY = "boundary"
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
-class SupportsRead(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+class ReadsInto(Protocol):
+    def readinto(self, buffer: memoryview, /) -> int: ...
 
 
 @dataclass
@@ -93,7 +93,7 @@ Request = dict[str, Any]  # what the test client takes for a body
 
 
 def body(
-    stream: SupportsRead,
+    stream: ReadsInto,
     length: int | None,
     content_type: str,
     headers: Mapping[str, str] | None = None,

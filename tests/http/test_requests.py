@@ -83,7 +83,7 @@ LIMIT = 1000
 class Unread:
     """`wsgi.input` that nobody may touch."""
 
-    def read(self, _: int = -1, /) -> bytes:
+    def readinto(self, _: memoryview, /) -> int:
         raise AssertionError("the body was read")
 
 

@@ -1,12 +1,11 @@
 """Forms in chunks of every size, and every way in which a form can be wrong."""
 
-from functools import partial
-
 import pytest
 
 from errors import ApiError
-from services.forms import MAX_PART_HEADERS, MAX_PARTS, MAX_TEXT_PART, form_submission
+from services.forms import MAX_PART_HEADERS, MAX_PARTS, MAX_TEXT_PART, PIECE, form_submission
 from services.intake import Submission
+from services.media_types import HEAD
 from tests.services.readers import Chunks, read_all
 from tests.services.test_digests import CONTENT, MD5, SHA256, encoded
 
@@ -79,13 +78,18 @@ def test_chunks_of_every_size(content: bytes) -> None:
             assert submission.metadata == {"colour": "red"}
 
 
-def test_large_content_passes_in_pieces() -> None:
+@pytest.mark.parametrize("wanted", [100, PIECE - 1, PIECE, 2**20])
+def test_large_content_passes_in_pieces(wanted: int) -> None:
     content = b"\r\n--bound" * 400_000
-    intake = form_submission(Chunks(form(file(content))), BOUNDARY, LIMIT).content
+    body = Chunks(form(file(content)))
+    intake = form_submission(body, BOUNDARY, LIMIT).content
     assert intake is not None
-    pieces = list(iter(partial(intake.read, 2**20), b""))
-    assert b"".join(pieces) == content
-    assert max(map(len, pieces)) <= 2**20 + 100
+    passed, piece = bytearray(), memoryview(bytearray(wanted))
+    while count := intake.readinto(piece):
+        passed += piece[:count]
+        # No more than a piece has been taken and not yet given.
+        assert len(content) - len(passed) <= body.left + PIECE + HEAD
+    assert passed == content
 
 
 @pytest.mark.parametrize(
@@ -300,11 +304,11 @@ def test_a_boundary_that_is_none(boundary: str) -> None:
 
 def test_the_reader_s_own_error_passes() -> None:
     class Broken(Chunks):
-        def read(self, size: int, /) -> bytes:
-            piece = super().read(size)
-            if not piece:
+        def readinto(self, buffer: memoryview, /) -> int:
+            count = super().readinto(buffer)
+            if not count:
                 raise ApiError("incomplete_body")
-            return piece
+            return count
 
     content = form_submission(Broken(file(b"x" * 100), 10), BOUNDARY, LIMIT).content
     assert content is not None

@@ -13,15 +13,16 @@ SIZES = [0, 1, HEAD - 1, HEAD, HEAD + 1, 3 * HEAD, 100_000]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("chunk", [1, 100, HEAD - 1, HEAD, HEAD + 1, 2**20])
 @pytest.mark.parametrize("peeks", [0, 1, 2])
-def test_what_was_read(size: int, chunk: int, peeks: int) -> None:
+@pytest.mark.parametrize("wanted", [1000, HEAD + 1, 2**20])
+def test_what_was_read(size: int, chunk: int, peeks: int, wanted: int) -> None:
     content = bytes(n % 251 for n in range(size))
     intake = Intake(Chunks(content, chunk), limit=size)
     for _ in range(peeks):
         assert intake.peek() == content[:HEAD]
-    assert read_all(intake) == content
+    assert read_all(intake, wanted) == content
     assert intake.size == size
     assert intake.sha256 == hashlib.sha256(content).hexdigest()
-    assert intake.read(1) == b""
+    assert intake.readinto(memoryview(bytearray(1))) == 0
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 2**20])

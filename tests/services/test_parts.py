@@ -1,16 +1,26 @@
 """The plan and the keeping of parts: `storage.parts`."""
 
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from storage.parts import LARGEST_IN_MEMORY, MAX_PARTS, Budget, Part, part_size
+from storage.interfaces import Reader, Unavailable
+from storage.parts import (
+    FIRST_PART,
+    LARGEST_IN_MEMORY,
+    MAX_PARTS,
+    SMALLEST_GROWTH,
+    Budget,
+    Part,
+    Parts,
+    Spare,
+    part_size,
+)
+from tests.contracts.readers import pattern
+from tests.services.readers import Chunks, read_all
 
 MIB, GIB, TIB = 2**20, 2**30, 2**40
-# A part is closed before a piece that does not fit, and pieces have up to 1 MiB.
-UNFILLED = MIB - 1
 
 
 @pytest.mark.parametrize(
@@ -23,7 +33,7 @@ def test_the_size_of_a_part(number: int, size: int) -> None:
 def test_5_tib_need_no_more_than_10_000_parts() -> None:
     written = 0
     for number in count(1):
-        written += part_size(number) - UNFILLED
+        written += part_size(number)
         if written >= 5 * TIB:
             break
     assert number <= MAX_PARTS
@@ -32,7 +42,7 @@ def test_5_tib_need_no_more_than_10_000_parts() -> None:
 def test_s3_takes_every_part() -> None:
     sizes = [part_size(number) for number in range(1, MAX_PARTS + 1)]
     assert max(sizes) <= 5 * GIB
-    assert min(sizes) - UNFILLED >= 5 * MIB
+    assert min(sizes) >= 5 * MIB
     assert sizes == sorted(sizes)
 
 
@@ -46,9 +56,13 @@ def test_the_budget_is_not_overdrawn() -> None:
     assert [budget.take(size) for size in (5, 4, 1)] == [False, True, False]
 
 
-@pytest.fixture
-def part(tmp_path: Path) -> Callable[[int, Budget], Part]:
-    return lambda size, budget: Part(size, budget, tmp_path)
+def free(budget: Budget, size: int) -> bool:
+    """Whether just so much is free."""
+    if not budget.take(size):
+        return False
+    more = budget.take(1)
+    budget.give_back(size + more)
+    return not more
 
 
 def content(part: Part) -> bytes:
@@ -56,6 +70,12 @@ def content(part: Part) -> bytes:
     return bytes(body) if isinstance(body, bytearray) else body.read()
 
 
+def fill(part: Part, reader: Reader) -> None:
+    while not part.is_full and part.receive(reader):
+        pass
+
+
+@pytest.mark.parametrize("largest", [1, 1000, MIB])
 @pytest.mark.parametrize(
     ("size", "budget", "in_memory"),
     [
@@ -63,41 +83,123 @@ def content(part: Part) -> bytes:
         (100, 100, True),
         (100, 99, False),
         (100, 0, False),
-        (LARGEST_IN_MEMORY, 2 * LARGEST_IN_MEMORY, True),
-        (LARGEST_IN_MEMORY + 1, 2 * LARGEST_IN_MEMORY, False),
+        (SMALLEST_GROWTH + 1, SMALLEST_GROWTH + 1, True),
+        (SMALLEST_GROWTH + 1, SMALLEST_GROWTH, False),
+        (5 * SMALLEST_GROWTH, 5 * SMALLEST_GROWTH, True),
+        (5 * SMALLEST_GROWTH, 4 * SMALLEST_GROWTH, False),
     ],
 )
 def test_where_a_part_waits(
-    part: Callable[[int, Budget], Part], size: int, budget: int, in_memory: bool
+    tmp_path: Path, size: int, budget: int, in_memory: bool, largest: int
 ) -> None:
     shared = Budget(budget)
-    filled = part(size, shared)
-    for piece in (b"a" * 40, b"b" * 40, b"c" * 20):
-        filled.write(piece)
-    assert isinstance(filled.body(), bytearray) is in_memory
+    spare = Spare(shared)
+    part, whole = Part(size, spare, tmp_path), pattern(size + 7)
+    reader = Chunks(whole, largest if size < 1000 else MIB)
+    fill(part, reader)
+    assert part.is_full and part.size == size
+    assert isinstance(part.body(), bytearray) is in_memory
     for _ in range(2):  # sending a part again sends all of it
-        assert content(filled) == b"a" * 40 + b"b" * 40 + b"c" * 20
-    assert (filled.size, filled.room) == (100, size - 100)
-    held = 100 if in_memory else 0
-    assert shared.take(budget - held) and not shared.take(1)
-    shared.give_back(budget - held)
-    filled.close()
-    filled.close()
-    assert shared.take(budget) and not shared.take(1)
+        assert content(part) == whole[:size]
+    assert read_all(reader) == whole[size:]
+    assert free(shared, budget - (size if in_memory else 0))
+    assert list(tmp_path.iterdir()) == []  # a part on disk has no name
+    part.close()
+    part.close()
+    assert part.is_closed
+    spare.close()
+    assert free(shared, budget)
 
 
-def test_a_part_on_disk_has_no_name(part: Callable[[int, Budget], Part], tmp_path: Path) -> None:
-    filled = part(100, Budget(0))
-    filled.write(b"x" * 100)
-    assert list(tmp_path.iterdir()) == []
-    filled.close()
+def test_a_part_too_large_for_memory(tmp_path: Path) -> None:
+    part = Part(LARGEST_IN_MEMORY + 1, Spare(Budget(2 * LARGEST_IN_MEMORY)), tmp_path)
+    part.receive(Chunks(b"content"))
+    assert not isinstance(part.body(), bytearray)
+    assert content(part) == b"content"
+    part.close()
+
+
+def test_a_part_that_is_not_full_ends_where_its_content_does(tmp_path: Path) -> None:
+    part = Part(8 * MIB, Spare(Budget(8 * MIB)), tmp_path)
+    fill(part, Chunks(b"content"))
+    assert isinstance(part.body(), bytearray)
+    assert content(part) == b"content"
+    part.close()
+
+
+def test_a_small_part_takes_little_of_the_budget(tmp_path: Path) -> None:
+    budget = Budget(8 * MIB)
+    part = Part(8 * MIB, Spare(budget), tmp_path)
+    fill(part, Chunks(b"content"))
+    assert free(budget, 8 * MIB - SMALLEST_GROWTH)
+    part.close()
 
 
 def test_a_part_without_a_folder(tmp_path: Path) -> None:
     budget = Budget(5)
-    part = Part(100, budget, tmp_path / "absent")
-    part.write(b"12345")
-    with pytest.raises(OSError):
-        part.write(b"6")
+    spare = Spare(budget)
+    part = Part(5, spare, tmp_path / "absent")
+    fill(part, Chunks(b"12345"))
+    another = Part(5, spare, tmp_path / "absent")
+    with pytest.raises(Unavailable):
+        fill(another, Chunks(b"6"))
+    another.close()
     part.close()
-    assert budget.take(5)
+    spare.close()
+    assert free(budget, 5)
+
+
+def test_memory_is_used_again_once_its_part_is_sent(tmp_path: Path) -> None:
+    budget = Budget(30)
+    spare = Spare(budget)
+    first, second, third = (Part(10, spare, tmp_path) for _ in range(3))
+    for part in (first, second, third):
+        fill(part, Chunks(b"0123456789"))
+    assert free(budget, 0)
+    kept = third.body()
+    for part in (first, second, third):
+        part.close()
+    assert free(budget, 20)  # one block is kept: a client may stall from here on
+    again = Part(10, spare, tmp_path)
+    fill(again, Chunks(b"abcde"))
+    assert again.body() is kept and content(again) == b"abcde"
+    spare.close()
+    again.close()
+    assert free(budget, 30)
+
+
+def test_memory_of_another_size_is_not(tmp_path: Path) -> None:
+    budget = Budget(30)
+    spare = Spare(budget)
+    first = Part(10, spare, tmp_path)
+    fill(first, Chunks(b"0123456789"))
+    first.close()
+    larger = Part(20, spare, tmp_path)
+    assert free(budget, 30)
+    larger.close()
+
+
+# --- parts of a content --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, FIRST_PART - 1, FIRST_PART, FIRST_PART + 1, 20 * MIB])
+@pytest.mark.parametrize("budget", [0, FIRST_PART, 40 * MIB])
+def test_the_parts_of_a_content(tmp_path: Path, size: int, budget: int) -> None:
+    shared, whole = Budget(budget), pattern(size)
+    with Parts(Chunks(whole), shared, tmp_path) as parts:
+        sent = []
+        while parts.more():
+            part = parts.filled()
+            sent.append(content(part))
+            part.close()
+    assert b"".join(sent) == whole
+    assert [len(one) for one in sent[:-1]] == [FIRST_PART] * (len(sent) - 1)
+    assert free(shared, budget)
+
+
+def test_parts_that_were_not_sent_are_closed(tmp_path: Path) -> None:
+    budget = Budget(40 * MIB)
+    with Parts(Chunks(bytes(20 * MIB)), budget, tmp_path) as parts:
+        while parts.more():
+            parts.filled()
+    assert free(budget, 40 * MIB)
