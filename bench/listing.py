@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,18 +118,30 @@ def _item_name(place: Document) -> str:
 
 
 def filled(path: Path, count: int) -> SqliteDatabase:
-    """A database with `documents(count)`, put in without a sync for each."""
+    """A database with `documents(count)`."""
     database = SqliteDatabase(path)
     database.prepare(ALL)
+    put_in(path, documents(count))
+    return database
+
+
+def put_in(path: Path, files: Iterable[Document]) -> None:
+    """File documents into a database that is prepared, as the service writes them but without
+    a sync for each."""
     with closing(connect(path, "rw")) as connection:
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -500000")
         connection.execute("BEGIN")
         connection.executemany(
             f"INSERT INTO {FILES.name} ({FILES.key}, version, document) VALUES (?, 1, ?)",
-            ((one[FILES.key], json.dumps(one, ensure_ascii=False)) for one in documents(count)),
+            ((one[FILES.key], _text(one)) for one in files),
         )
         connection.execute("COMMIT")
-    return database
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _text(document: Document) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 # --- counting ------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """What `bench.scaling` fills its catalogs with is what the service would have written itself."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bench.scaling.stock import NOTIFIED, Stock
 from bench.scaling.tables import NoMarkers, Table, number, replaced
 from services.collections import FILES
 from services.documents import LIVE, derived
+from services.listing import parse_query
 from storage.local import LocalStore
 from storage.sqlite import SqliteDatabase
 
@@ -20,7 +20,7 @@ STOCK = Stock(1000)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scaling") / "data"
     folder.mkdir()
     STOCK.fill(folder)
@@ -55,8 +55,8 @@ def test_the_service_serves_what_has_bytes(data: Path) -> None:
     with application({"DATA_DIR": str(data)}) as (client, _):
         for file_id in [STOCK.file_id(one) for one in STOCK.real()][:5]:
             request = operations.read(file_id)
-            answer = client.open(request.path, method=request.method)
-            assert (answer.status_code, len(answer.data)) == (request.status, request.size)
+            with client.open(request.path, method=request.method) as answer:
+                assert (answer.status_code, len(answer.data)) == (request.status, request.size)
 
 
 def test_a_page_far_in_visits_as_many_rows_as_the_first(data: Path) -> None:
@@ -70,9 +70,7 @@ def test_what_is_counted_leaves_the_catalog_as_it_was(data: Path) -> None:
     assert found["upload"]["statements"] == 1
     assert found["page N/100"]["statements"] == 1
     with closing(SqliteDatabase(data / "catalog.sqlite")) as database:
-        listing = database.collection(FILES).page(
-            {}, [], rows.parse_query([]).order, None, 2000, 2000
-        )
+        listing = database.collection(FILES).page({}, [], parse_query([]).order, None, 2000, 2000)
     assert len(listing.documents) == STOCK.documents_in_all
 
 

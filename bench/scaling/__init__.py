@@ -1,0 +1,1 @@
+"""How cost grows with the catalog: what `python -m bench.scaling` is made of."""
