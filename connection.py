@@ -1,6 +1,7 @@
 """A client's connection with a limit to what it may waste (SPEC section 8)."""
 
 import errno
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -84,6 +85,12 @@ class Connection(socket.socket):
         view = memoryview(data)  # socket.sendall would bound the time for all of it
         while view:
             view = view[self.send(view, flags) :]
+
+    def is_readable_within(self, seconds: float) -> bool:
+        """Wait for the client's next bytes, or its end."""
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def linger(self, seconds: float) -> None:
         """Send what is left, discard what still comes, and end it (RFC 9112 9.6)."""

@@ -17,7 +17,7 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 from connection import Connection
 from errors import ApiError, render
 
-LINGER_SECONDS, FIRST_BYTE_SECONDS = 5.0, 0.05
+LINGER_SECONDS, FIRST_BYTE_SECONDS, NEXT_REQUEST_SECONDS = 5.0, 0.05, 0.01
 CODES = (
     (http.LimitRequestLine, "uri_too_long"),
     (http.LimitRequestHeaders, "headers_too_large"),
@@ -61,12 +61,24 @@ class Worker(ThreadWorker):
         # gunicorn would hold a thread for 5 s for a client that says nothing.
         if not (conn.initialized or conn.wait_for_data(FIRST_BYTE_SECONDS)):
             return _DEFER
-        conn.sock.expect_head()
-        kept = super().handle(conn)
+        kept = self._handle_next(conn)
+        while kept is True and self._comes_more(conn):
+            kept = self._handle_next(conn)
         if kept is False:
             whole = not conn.sock.awaits_head and _came_whole(conn.parser.mesg.body)
             conn.sock.linger(0 if whole else LINGER_SECONDS)
         return kept
+
+    def _handle_next(self, conn):
+        conn.sock.expect_head()
+        return super().handle(conn)
+
+    def _comes_more(self, conn):
+        """Whether the next request is there at once, as from a client that has many: to hand
+        the connection back to gunicorn's loop costs more than a small request itself."""
+        if not self.alive or self.nr_conns > self.cfg.threads:
+            return False
+        return conn.sock.is_readable_within(NEXT_REQUEST_SECONDS)
 
     def handle_request(self, req, conn):
         conn.sock.head_is_in(expects_continue=req._expected_100_continue)

@@ -29,7 +29,8 @@ from services.listing import SORTS, list_files, parse_query
 from services.pages import SCAN
 from services.principals import ANYONE
 from storage.interfaces import Collection, Document, Order, Page, Where
-from storage.sqlite import SqliteDatabase, connect, page_statement
+from storage.sqlite import SqliteDatabase, page_statement
+from storage.sqlite_connections import connect
 
 TARGET = 1.1
 ORDERS = tuple(sign + field for field in SORTS for sign in ("", "-"))

@@ -27,7 +27,7 @@ from storage.interfaces import (
     Written,
 )
 
-PIECE = 2**20
+FIRST_PIECE, PIECE = 2**16, 2**20  # most files are small
 WRITERS = 4
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -83,8 +83,16 @@ class LocalStore:
         return Written(size, _etag(key, size))
 
     def _copy(self, reader: Reader, descriptor: int) -> int:
-        """Write all that `reader` gives, one piece while it gives the next; its own errors
-        pass through as they are."""
+        """Write all that `reader` gives; its own errors pass through as they are."""
+        first = memoryview(bytearray(FIRST_PIECE))
+        size = _fill(reader, first)
+        _write(descriptor, first[:size])
+        if size < FIRST_PIECE:
+            return size
+        return size + self._copy_long(reader, descriptor)
+
+    def _copy_long(self, reader: Reader, descriptor: int) -> int:
+        """Write one piece while `reader` gives the next."""
         memory = memoryview(bytearray(2 * PIECE))
         halves = itertools.cycle((memory[:PIECE], memory[PIECE:]))
         writing: Future[None] | None = None

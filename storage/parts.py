@@ -52,25 +52,26 @@ class Budget:
 
 
 class Block:
-    """Memory for one part. The system gives it page by page as it is written to, so the
-    budget, too, is asked only for as much as is needed."""
+    """Memory for one part, which grows up to `limit` as it is needed."""
 
-    def __init__(self, size: int, budget: Budget) -> None:
-        self.memory = bytearray(size)
-        self.taken = 0
+    def __init__(self, limit: int, budget: Budget) -> None:
+        self.memory = bytearray()
+        self.limit = limit
+        self._taken = 0
         self._budget = budget
 
     def grow(self) -> bool:
         """Take more of the budget; says whether it had it."""
-        more = min(max(SMALLEST_GROWTH, self.taken), len(self.memory) - self.taken)
+        more = min(max(SMALLEST_GROWTH, self._taken), self.limit - self._taken)
         if not self._budget.take(more):
             return False
-        self.taken += more
+        self._taken += more
+        self.memory.extend(bytes(more))
         return True
 
     def give_back(self) -> None:
-        self._budget.give_back(self.taken)
-        self.taken = 0
+        self._budget.give_back(self._taken)
+        self._taken = 0
         self.memory = bytearray()
 
 
@@ -143,15 +144,19 @@ class Part:
 
         Raises what the reader raises, and `NoSpace` and `Unavailable` for the file's folder.
         """
-        if self._block is not None and self.size == self._block.taken and not self._block.grow():
+        if not self._has_room():
             self._spill()
         if self._file is not None:
             count = self._receive_on_disk(self._file, reader)
         elif self._block is not None:
             with memoryview(self._block.memory) as memory:
-                count = reader.readinto(memory[self.size : self._block.taken])
+                count = reader.readinto(memory[self.size :])
         self.size += count
         return count
+
+    def _has_room(self) -> bool:
+        block = self._block
+        return block is None or self.size < len(block.memory) or block.grow()
 
     def _receive_on_disk(self, file: IO[bytes], reader: Reader) -> int:
         room = min(self._limit - self.size, ON_ITS_WAY_TO_DISK)

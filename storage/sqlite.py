@@ -5,11 +5,8 @@ over the JSON, so that plain indexes and row-value comparisons serve it.
 """
 
 import json
-import os
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,118 +15,17 @@ from storage.interfaces import (
     CollectionSpec,
     Conflict,
     Document,
-    NoSpace,
     Order,
     Page,
     Unavailable,
     Where,
 )
 from storage.paging import divide
+from storage.sqlite_connections import Pool, connect, translated
+from storage.sqlite_writer import Writer
 
 READERS = 8
-BUSY_SECONDS = 3.0
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """SQLite's errors as ours; a misuse of the driver stays the bug that it is."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise Conflict(str(error)) from error
-    except (sqlite3.ProgrammingError, sqlite3.NotSupportedError):
-        raise
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise NoSpace(str(error)) from error
-        raise Unavailable(f"SQLite: {error}") from error
-
-
-# Device and inode of the file that a connection has open, and the connection.
-_Idle = tuple[tuple[int, int], sqlite3.Connection]
-
-
-class _Connections:
-    """A pool for reads, and one connection at a time for writes.
-
-    Waiting for the writer's turn inside the process is fair; SQLite's own lock, which polls,
-    is left to processes. Before a connection is used, the path must still be the file that it
-    has open: writes into a folder that was renamed away would be lost to everyone else.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._idle: list[_Idle] = []
-        self._readers = threading.BoundedSemaphore(READERS)
-        self._writer = threading.Lock()
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        if not self._readers.acquire(timeout=BUSY_SECONDS):
-            raise Unavailable("SQLite: every connection is busy")
-        try:
-            with self._connection() as connection:
-                yield connection
-        finally:
-            self._readers.release()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        if not self._writer.acquire(timeout=BUSY_SECONDS):
-            raise Unavailable("SQLite: another write takes too long")
-        try:
-            with self._connection() as connection:
-                yield connection
-        finally:
-            self._writer.release()
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with _translated():
-            identity, connection = self._take()
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            self._idle.append((identity, connection))
-
-    def _take(self) -> _Idle:
-        try:
-            status = os.stat(self._path)
-        except OSError as error:
-            raise Unavailable(f"SQLite: {error}") from error
-        identity = (status.st_dev, status.st_ino)
-        while (idle := self._pop()) is not None:
-            opened_as, connection = idle
-            if opened_as == identity:
-                return idle
-            connection.close()
-        return identity, connect(self._path, "rw")
-
-    def _pop(self) -> _Idle | None:
-        try:
-            return self._idle.pop()
-        except IndexError:  # asking first would leave another thread time to be faster
-            return None
-
-    def close(self) -> None:
-        while (idle := self._pop()) is not None:
-            idle[1].close()
-
-
-def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection as this module wants it; `mode` is SQLite's `rw` or, to create, `rwc`."""
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 class SqliteDatabase:
@@ -137,10 +33,11 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connections = _Connections(path)
+        self._readers = Pool(path, READERS)
+        self._writer = Writer(path)
 
     def collection(self, spec: CollectionSpec) -> Collection:
-        return SqliteCollection(spec, self._connections)
+        return SqliteCollection(spec, self._readers, self._writer)
 
     def prepare(self, specs: Sequence[CollectionSpec]) -> Mapping[str, str]:
         existed = self._path.exists()
@@ -148,7 +45,7 @@ class SqliteDatabase:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"SQLite: {error}") from error
-        with _translated():
+        with translated():
             connection = connect(self._path, "rwc")
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -159,11 +56,12 @@ class SqliteDatabase:
         return {str(self._path): "was there" if existed else "made"}
 
     def check(self) -> None:
-        with self._connections.reading() as connection:
+        with self._readers.connection() as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def close(self) -> None:
-        self._connections.close()
+        self._readers.close()
+        self._writer.close()
 
 
 def _make(connection: sqlite3.Connection, spec: CollectionSpec) -> None:
@@ -201,22 +99,21 @@ def _make_index(
 class SqliteCollection:
     """`storage.interfaces.Collection` as a table."""
 
-    def __init__(self, spec: CollectionSpec, connections: _Connections) -> None:
+    def __init__(self, spec: CollectionSpec, readers: Pool, writer: Writer) -> None:
         self._spec = spec
-        self._connections = connections
+        self._readers = readers
+        self._writer = writer
 
     def insert(self, document: Document) -> Document:
-        with self._connections.writing() as connection:
-            connection.execute(
-                f"INSERT INTO {self._spec.name} ({self._spec.key}, version, document) "
-                "VALUES (?, 1, ?)",
-                (document[self._spec.key], _dump(document)),
-            )
+        self._writer.write(
+            f"INSERT INTO {self._spec.name} ({self._spec.key}, version, document) VALUES (?, 1, ?)",
+            (document[self._spec.key], _dump(document)),
+        )
         return {**document, "version": 1}
 
     def get(self, **equals: str) -> Document | None:
         condition = " AND ".join(f"{field} = ?" for field in equals)
-        with self._connections.reading() as connection:
+        with self._readers.connection() as connection:
             row = connection.execute(
                 f"SELECT document, version FROM {self._spec.name} WHERE {condition}",
                 tuple(equals.values()),
@@ -224,23 +121,21 @@ class SqliteCollection:
         return None if row is None else _load(*row)
 
     def replace(self, document: Document) -> Document:
-        with self._connections.writing() as connection:
-            done = connection.execute(
-                f"UPDATE {self._spec.name} SET version = version + 1, document = ? "
-                f"WHERE {self._spec.key} = ? AND version = ?",
-                (_dump(document), document[self._spec.key], document["version"]),
-            )
-        if done.rowcount == 0:
+        replaced = self._writer.write(
+            f"UPDATE {self._spec.name} SET version = version + 1, document = ? "
+            f"WHERE {self._spec.key} = ? AND version = ?",
+            (_dump(document), document[self._spec.key], document["version"]),
+        )
+        if not replaced:
             raise Conflict("the document is no longer in this version")
         return {**document, "version": document["version"] + 1}
 
     def delete(self, document: Document) -> None:
-        with self._connections.writing() as connection:
-            done = connection.execute(
-                f"DELETE FROM {self._spec.name} WHERE {self._spec.key} = ? AND version = ?",
-                (document[self._spec.key], document["version"]),
-            )
-        if done.rowcount == 0:
+        deleted = self._writer.write(
+            f"DELETE FROM {self._spec.name} WHERE {self._spec.key} = ? AND version = ?",
+            (document[self._spec.key], document["version"]),
+        )
+        if not deleted:
             raise Conflict("the document is no longer in this version")
 
     def page(
@@ -256,7 +151,7 @@ class SqliteCollection:
         documents: list[Document] = []
         last: tuple[Any, ...] | None = None
         examined = 0
-        with self._connections.reading() as connection:
+        with self._readers.connection() as connection:
             cursor = connection.execute(statement, values)
             for document, version, *last_values in cursor:
                 examined += 1

@@ -10,7 +10,7 @@ from bench.scaling.rows import PAGE_SIZE, bytes_read
 from bench.scaling.stock import Stock
 from bench.scaling.tables import Table, documents, number
 from services.collections import FILES
-from storage.sqlite import connect
+from storage.sqlite_connections import connect
 
 # KiB; None is what the service has, SQLite's default of 2 MB a connection.
 CACHES = (None, 64 * 1024)

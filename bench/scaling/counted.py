@@ -23,7 +23,7 @@ from bench.scaling.service import serving
 from bench.scaling.tables import Table, documents, number
 from bench.speed.load import Load, Request, load
 from services.collections import FILES
-from storage.sqlite import connect
+from storage.sqlite_connections import connect
 from tests.servers.processes import wait_until
 
 FRAME, LOG_HEAD = 4096 + 24, 32

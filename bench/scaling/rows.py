@@ -15,7 +15,8 @@ from services.listing import list_files, parse_query
 from services.pages import Query
 from services.principals import ADMIN, ANYONE, Principal
 from storage.interfaces import Collection
-from storage.sqlite import SqliteDatabase, connect
+from storage.sqlite import SqliteDatabase
+from storage.sqlite_connections import connect
 
 LIMIT = 100
 WHOSE = {"owner": ANYONE, "admin": Principal("admin", "", frozenset((ADMIN,)))}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import sqlite
+from storage import sqlite_connections
 from storage.interfaces import (
     Collection,
     CollectionSpec,
@@ -187,14 +187,14 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = SqliteDatabase(tmp_path / "catalog.sqlite")
     database.prepare([THINGS])
     things = database.collection(THINGS)
-    connect_freely = sqlite.connect
+    connect_freely = sqlite_connections.connect
 
     def connect_with_little_room(path: Path, mode: str) -> sqlite3.Connection:
         connection = connect_freely(path, mode)
         connection.execute("PRAGMA max_page_count = 12")
         return connection
 
-    monkeypatch.setattr(sqlite, "connect", connect_with_little_room)
+    monkeypatch.setattr(sqlite_connections, "connect", connect_with_little_room)
     stored = things.insert(thing("somebody", title="fits"))
     large = {"title": "x" * 10**6}
     with pytest.raises(NoSpace):

@@ -6,14 +6,14 @@ from pathlib import Path
 from flask import Flask
 
 import app
-from storage import sqlite
+from storage import sqlite_connections
 
-_connect = sqlite.connect
+_connect = sqlite_connections.connect
 
 
 def create_app() -> Flask:
     """Called in each worker: the schema is there already."""
-    sqlite.connect = connect
+    sqlite_connections.connect = connect
     return app.create_app()
 
 

@@ -25,7 +25,7 @@ from storage import open_documents, open_objects
 from storage.interfaces import Document, Listed, Order
 from storage.local import LocalStore
 from storage.s3_client import clients
-from storage.sqlite import connect
+from storage.sqlite_connections import connect
 from tests.reconcile.plan import Plan, etag
 from tests.reconcile.standin_app import StandIn
 

@@ -42,7 +42,8 @@ from services.sweep import Sweep
 from services.tasks import Tasks
 from storage.interfaces import Collection, CollectionSpec, Order, Page, Where
 from storage.mongo import MongoCollection, MongoDatabase, page_query
-from storage.sqlite import SqliteDatabase, connect, page_statement
+from storage.sqlite import SqliteDatabase, page_statement
+from storage.sqlite_connections import connect
 
 COUNT, LIMIT = 5000, 50
 FILTERS = (
