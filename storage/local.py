@@ -5,6 +5,7 @@ acknowledged survives a power cut, and one which was not is never visible.
 """
 
 import itertools
+import mmap
 import os
 import re
 import uuid
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import faults
-from storage.files import disk_errors, write_all
+from storage.files import Direct, disk_errors, write_all
 from storage.interfaces import (
     Body,
     Changed,
@@ -86,15 +87,17 @@ class LocalStore:
         """Write all that `reader` gives; its own errors pass through as they are."""
         first = memoryview(bytearray(FIRST_PIECE))
         size = _fill(reader, first)
-        _write(descriptor, first[:size])
+        with disk_errors():
+            write_all(descriptor, first[:size])
         if size < FIRST_PIECE:
             return size
         return size + self._copy_long(reader, descriptor)
 
     def _copy_long(self, reader: Reader, descriptor: int) -> int:
         """Write one piece while `reader` gives the next."""
-        memory = memoryview(bytearray(2 * PIECE))
+        memory = memoryview(mmap.mmap(-1, 2 * PIECE))
         halves = itertools.cycle((memory[:PIECE], memory[PIECE:]))
+        file = Direct(descriptor)
         writing: Future[None] | None = None
         size = 0
         try:
@@ -103,14 +106,16 @@ class LocalStore:
                 size += count
                 if writing is not None:
                     writing.result()
-                writing = self._writers.submit(_write, descriptor, half)
+                writing = self._writers.submit(_write_pages, file, half)
                 half = next(halves)
-            if writing is not None:
-                writing.result()
-            _write(descriptor, half[:count])
         finally:
             if writing is not None:
-                wait([writing])  # the descriptor is about to be closed
+                wait([writing])  # nobody else may use the descriptor before
+        if writing is not None:
+            writing.result()
+        with disk_errors():
+            file.end()
+            write_all(descriptor, half[:count])
         return size + count
 
     def open(self, key: str, start: int, stop: int, if_etag: str) -> Body:
@@ -218,9 +223,9 @@ class LocalBody:
         self._file.close()
 
 
-def _write(descriptor: int, piece: memoryview) -> None:
+def _write_pages(file: Direct, pages: memoryview) -> None:
     with disk_errors():
-        write_all(descriptor, piece)
+        file.write(pages)
 
 
 def _fill(reader: Reader, buffer: memoryview) -> int:
