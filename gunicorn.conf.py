@@ -11,7 +11,7 @@ from connection import Connection
 from logs import log_config
 from services import sweep as sweeping
 from storage.interfaces import StorageError
-from worker import Worker
+from worker import ServerLogger, Worker
 
 _settings = settings_or_exit()
 
@@ -19,6 +19,7 @@ Connection.patience = _settings.body_timeout
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = Worker
+logger_class = ServerLogger
 workers = _settings.web_concurrency
 threads = 128  # a thread is a transfer; idle ones are cheap
 worker_connections = 1000

@@ -34,7 +34,6 @@ def log_config(level: str) -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
-            "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
             "botocore": {"level": "WARNING"},
             "pymongo": {"level": "WARNING"},
         },

@@ -10,6 +10,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.http import errors as http
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
@@ -26,6 +27,13 @@ CODES = (
     (http.ParseException, "bad_request"),
     (Exception, "internal_error"),
 )
+
+
+class ServerLogger(Logger):
+    """gunicorn's own messages; each request has a line of the application's already."""
+
+    def access(self, resp, req, environ, request_time):
+        """Nothing: even a line that nobody wants would be put together first."""
 
 
 class Worker(ThreadWorker):
@@ -78,7 +86,8 @@ class Worker(ThreadWorker):
         the connection back to gunicorn's loop costs more than a small request itself."""
         if not self.alive or self.nr_conns > self.cfg.threads:
             return False
-        return conn.sock.is_readable_within(NEXT_REQUEST_SECONDS)
+        came_with_last = conn.parser.unreader.buf.getvalue()
+        return bool(came_with_last) or conn.sock.is_readable_within(NEXT_REQUEST_SECONDS)
 
     def handle_request(self, req, conn):
         conn.sock.head_is_in(expects_continue=req._expected_100_continue)

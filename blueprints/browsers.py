@@ -7,6 +7,7 @@ the same machine must not, be it by a host name that it makes resolve to a loopb
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, request
@@ -62,6 +63,7 @@ def _host_name(host: str) -> str:
     return (match[1] or match[2]).removesuffix(".") if match else ""
 
 
+@lru_cache(maxsize=100)
 def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback

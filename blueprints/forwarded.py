@@ -30,7 +30,7 @@ class Forwarded:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         addresses, scheme, host = (environ.pop(name, "") for name in _HEADERS)
-        if self._is_ours(environ.get("REMOTE_ADDR", "")):
+        if self._trusted and self._is_ours(environ.get("REMOTE_ADDR", "")):
             self._take(environ, _last(scheme), _last(host))
             environ["REMOTE_ADDR"] = self._client(addresses, environ["REMOTE_ADDR"])
         return self._application(environ, start_response)

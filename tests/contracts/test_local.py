@@ -1,5 +1,7 @@
 """What only the local store of objects can be asked."""
 
+import errno
+import fcntl
 import os
 import resource
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.interfaces import NoSpace, NotFound, Presigns, Unavailable
-from storage.local import LocalStore
+from storage.local import FIRST_PIECE, PIECE, LocalStore
 from tests.contracts.readers import MIB, Pieces, pattern
 from tests.contracts.stores import local_store, new_key
 from tests.contracts.test_objects import USES, put
@@ -88,3 +90,73 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 def test_no_url_of_its_own(tmp_path: Path) -> None:
     assert not isinstance(local_store(tmp_path).store, Presigns)
+
+
+# --- past the system's cache ---------------------------------------------------------------
+
+EDGES = (FIRST_PIECE, FIRST_PIECE + PIECE, FIRST_PIECE + 2 * PIECE, FIRST_PIECE + 3 * PIECE)
+
+
+def no_direct_writes(_: int, operation: int, flags: int = 0) -> int:
+    """A file system that refuses them when it is asked for them."""
+    if operation == fcntl.F_SETFL and flags & os.O_DIRECT:
+        raise OSError(errno.EINVAL, "not here")
+    return 0
+
+
+class Refusing:
+    """A file system that takes the wish for direct writes and then refuses them; others it
+    takes a page at a time."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self._write = os.write
+
+    def write(self, descriptor: int, content: memoryview) -> int:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            self.refused += 1
+            raise OSError(errno.EINVAL, "not so")
+        return self._write(descriptor, content[:100_000])
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 4096])
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("largest", [4 * MIB, 300_001])
+def test_long_content(tmp_path: Path, edge: int, more: int, largest: int) -> None:
+    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + more)
+    written = store.write(key, Pieces(content, largest), "text/plain")
+    assert written.size == len(content)
+    assert (tmp_path / "objects" / key).read_bytes() == content
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_long_content_where_direct_writes_cannot_be_had(
+    tmp_path: Path, edge: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + 5)
+    monkeypatch.setattr("storage.files.fcntl.fcntl", no_direct_writes)
+    store.write(key, Pieces(content), "text/plain")
+    assert (tmp_path / "objects" / key).read_bytes() == content
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_long_content_where_direct_writes_are_refused(
+    tmp_path: Path, edge: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + 5)
+    refusing = Refusing()
+    monkeypatch.setattr("storage.files.os.write", refusing.write)
+    store.write(key, Pieces(content), "text/plain")
+    assert (tmp_path / "objects" / key).read_bytes() == content
+    assert refusing.refused == (1 if edge > FIRST_PIECE else 0)  # it is asked once
+
+
+def test_a_reader_that_fails_while_a_piece_is_written(tmp_path: Path) -> None:
+    under_test, key = local_store(tmp_path), new_key()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        under_test.store.write(key, Pieces(pattern(3 * MIB), end=fail), "text/plain")
+    assert under_test.left_over(key) == []
