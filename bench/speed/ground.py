@@ -32,7 +32,9 @@ from bench.speed.peers import (
 from bench.speed.rivals import Server
 
 OURS, OURS_BY_FORM = "FILE DROP", "FILE DROP, form"
-MINIO, PROXY, BOTO3 = "MinIO presigned", "nginx proxy to MinIO", "boto3"
+MINIO, BOTO3 = "MinIO presigned", "boto3"
+PROXY, TUNED_PROXY = "nginx proxy to MinIO", "nginx proxy, 256 KiB buffers"
+StartProxy = Callable[[Path, tuple[str, int]], contextlib.AbstractContextManager[Server]]
 TUSD, STRAIGHTFORWARD = "tusd", "straightforward"
 NGINX, COPYPARTY, DUFS = "nginx sendfile", "copyparty", "dufs"
 EVENTS_TOKEN = "bench"  # of a server on the loopback address, for minutes
@@ -137,14 +139,21 @@ class Ground:
 
     # --- the others ----------------------------------------------------------------------
 
-    def proxy(self) -> Presigned | None:
-        server = self._server(PROXY, lambda folder: rivals.nginx_proxy(folder, self.store_address))
+    def proxies(self) -> list[Presigned | None]:
+        """nginx as MinIO's own page has it, and with larger buffers."""
+        return [
+            self._proxy(PROXY, rivals.nginx_proxy),
+            self._proxy(TUNED_PROXY, rivals.tuned_nginx_proxy),
+        ]
+
+    def _proxy(self, name: str, start: StartProxy) -> Presigned | None:
+        server = self._server(name, lambda folder: start(folder, self.store_address))
         if server is None:
             return None
         own = Processes([server.pid])
         behind = self.presigned().own
         address, content = server.address, self.content
-        return Presigned(PROXY, address, content, own, behind, self.client, self.bucket)
+        return Presigned(name, address, content, own, behind, self.client, self.bucket)
 
     def tusd(self) -> Peer | None:
         given = self.settings
@@ -198,7 +207,9 @@ class Ground:
         return kind(name, server.address, self.content, own, server.root)
 
     def _server(
-        self, name: str, start: Callable[[Path], contextlib.AbstractContextManager[Server]]
+        self,
+        name: str,
+        start: Callable[[Path], contextlib.AbstractContextManager[Server]],
     ) -> Server | None:
         """The running rival; None, and a word why, where it is not installed."""
         if name not in self._servers:

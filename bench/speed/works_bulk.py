@@ -124,7 +124,7 @@ def upload_raw_4(ground: Ground) -> Iterator[Work]:
 
 def _to_servers(ground: Ground, clients: int) -> list[Contender]:
     peers = there(
-        *(ground.service(), ground.presigned(), ground.proxy()),
+        *(ground.service(), ground.presigned(), *ground.proxies()),
         *(ground.tusd(), ground.straightforward()),
     )
     contenders = [Contender(peer.name, Upload(peer, clients)) for peer in peers]
@@ -207,7 +207,7 @@ def download_4(ground: Ground) -> contextlib.AbstractContextManager[Work]:
 
 def _from_servers(ground: Ground) -> list[Peer]:
     return there(
-        *(ground.service(), ground.presigned(), ground.proxy()),
+        *(ground.service(), ground.presigned(), *ground.proxies()),
         *(ground.tusd(), ground.straightforward()),
     )
 

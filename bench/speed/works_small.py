@@ -240,12 +240,12 @@ def _events(ground: Ground, name: str) -> Iterator[Work]:
 
 
 def _read_servers(ground: Ground, clients: int) -> Works:
-    peers = there(ground.service(), ground.presigned(), ground.proxy(), ground.straightforward())
+    peers = there(ground.service(), ground.presigned(), *ground.proxies(), ground.straightforward())
     return _reads(ground, f"read-4k-{clients}", clients, peers, [])
 
 
 def _range_servers(ground: Ground) -> Works:
-    peers = there(ground.service(), ground.presigned(), ground.proxy())
+    peers = there(ground.service(), ground.presigned(), *ground.proxies())
     return _ranges(ground, "range-64k", peers, [Target(MINIO, 0.5)])
 
 
