@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint types servers clean
+.PHONY: help run test lint types servers bench clean
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -24,8 +24,13 @@ types: $(VENV)/dev.stamp ## mypy, strict
 servers: ## build what tests need into .servers: MinIO and a Mongo-wire server, mc, newman
 	./servers/build.sh
 
+bench: $(VENV)/dev.stamp servers ## measure beside others, which takes hours, and write docs/performance.md
+	./bench/speed/install.sh
+	$(BIN)/python -m bench.speed --write
+	$(BIN)/python -m bench.speed --report
+
 clean: ## remove what was made here, data excepted
-	rm -rf $(VENV) .servers .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .servers .bench .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

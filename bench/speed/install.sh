@@ -4,10 +4,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-# The one place that names these versions; copyparty's is in bench/requirements.txt, nginx's and wrk's are Debian's.
+# The one place that names these versions; those from PyPI are in bench/requirements.txt, nginx's and wrk's are Debian's.
 tusd_version=v2.8.0
 dufs_version=0.47.0
-copyparty_version=$(sed -n 's/^copyparty==//p' bench/requirements.txt)
 
 wanted=" ${*:-nginx wrk tusd dufs copyparty} "
 is_wanted() {
@@ -23,9 +22,11 @@ stale() {
     is_wanted "$1" && ! { [ -x ".bench/bin/$1" ] && [ "$(cat ".bench/$1.stamp" 2>/dev/null)" = "$2" ]; }
 }
 
-copyparty_stale() {
+# What is wanted of bench/requirements.txt: copyparty, and matplotlib for the chart.
+python_stale() {
     is_wanted copyparty && ! .venv/bin/python -c "import importlib.metadata as m, sys
-sys.exit(m.version('copyparty') != '$copyparty_version')" 2>/dev/null
+pins = dict(line.split('==') for line in open('bench/requirements.txt').read().split() if '==' in line)
+sys.exit(any(m.version(name) != version for name, version in pins.items()))" 2>/dev/null
 }
 
 packages=
@@ -41,7 +42,7 @@ need() {
 # All tools are looked for before the first build, which takes minutes.
 if stale tusd "$tusd_version"; then need go; fi
 if stale dufs "$dufs_version"; then need cargo; fi
-if copyparty_stale; then need .venv/bin/python; fi
+if python_stale; then need .venv/bin/python; fi
 if [ -n "$packages" ] && ! { has apt-get && [ "$(id -u)" = 0 ]; }; then missing="$missing$packages"; fi
 if [ -n "$missing" ]; then
     echo "bench/speed/install.sh: not found:$missing (go builds tusd, cargo builds dufs, \`make test\` makes .venv," \
@@ -87,7 +88,7 @@ if stale dufs "$dufs_version"; then
     echo "$dufs_version" >.bench/dufs.stamp
 fi
 
-if copyparty_stale; then
-    echo "installing copyparty $copyparty_version"
+if python_stale; then
+    echo "installing copyparty and matplotlib"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 fi
