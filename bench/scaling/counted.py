@@ -67,7 +67,7 @@ def sqlite_counts(data: Path, deep: str | None) -> Counts:
     """Statements, steps and pages written, for each operation."""
     counting = Sqlite(data / "catalog.sqlite")
     with (
-        mock.patch("storage.sqlite.connect", counting.connect),
+        mock.patch("storage.sqlite_connections.connect", counting.connect),
         application({"DATA_DIR": str(data)}) as (client, _),
     ):
         found = gathered(Asked(client, counting.during).every(deep))
