@@ -75,7 +75,7 @@ class Session:
         there.missing.clear()  # only of this work
         try:
             with WORKS[there.pairing.name][name](there) as work:
-                outcome = run(work, self.options.rounds, print)
+                outcome = run(work, self.options.rounds, print, there.rest)
         except Exception as error:
             print(f"  FAILED: {type(error).__name__}: {error}", flush=True)
             self.missed.append(name)

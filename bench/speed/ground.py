@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -100,6 +102,13 @@ class Ground:
             catalog.execute("DELETE FROM files WHERE bucket = ?", (bucket,))
 
     # --- the stores ----------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """MinIO keeps deleted objects for some minutes, and then deletes them all at once."""
+        if self.pairing.s3_data is not None:
+            for path in (self.pairing.s3_data / ".minio.sys" / "tmp" / ".trash").iterdir():
+                shutil.rmtree(path, ignore_errors=True)
+        os.sync()
 
     @cached_property
     def stores(self) -> Processes:

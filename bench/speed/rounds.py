@@ -110,9 +110,12 @@ def estimate(values: Iterable[float]) -> Estimate | None:
     )
 
 
-def run(work: Work, rounds: int, told: Callable[[str], None]) -> Outcome:
+def run(
+    work: Work, rounds: int, told: Callable[[str], None], rest: Callable[[], None] = os.sync
+) -> Outcome:
     """One go of each to warm up, then `rounds` of each, beginning with another one every time.
 
+    `rest` comes before each go: nobody is to pay for what others still have to write or delete.
     A rival that fails is left out from then on, and with it what it had done; if ours fails,
     that is raised.
     """
@@ -121,7 +124,8 @@ def run(work: Work, rounds: int, told: Callable[[str], None]) -> Outcome:
     for number in range(rounds + 1):
         for contender in _turned(list(running.values()), number):
             try:
-                measured = _gone(contender)
+                rest()
+                measured = contender.go()
             except Exception as error:
                 if contender is work.contenders[0]:
                     raise
@@ -139,9 +143,3 @@ def run(work: Work, rounds: int, told: Callable[[str], None]) -> Outcome:
 def _turned(contenders: list[Contender], number: int) -> list[Contender]:
     turn = number % len(contenders)
     return contenders[turn:] + contenders[:turn]
-
-
-def _gone(contender: Contender) -> Measured:
-    """One go, without what others still have to write to the disk."""
-    os.sync()
-    return contender.go()
