@@ -14,6 +14,7 @@ from storage.interfaces import Reader
 
 MIB = 2**20
 FIRST_PART = 8 * MIB
+FIRST_PARTS = 4
 PARTS_A_STEP = 1000
 MAX_PARTS = 10_000
 LARGEST_IN_MEMORY = 16 * MIB
@@ -23,12 +24,15 @@ ON_ITS_WAY_TO_DISK = 2**18
 
 
 def part_size(number: int) -> int:
-    """Bytes of the part with this number, from 1: 8 MiB, doubled after every 1,000 parts.
+    """Bytes of the part with this number, from 1: 8 MiB, 16 MiB from the fifth on, and from
+    then on doubled after every 1,000 parts, as the step from 8 to 16 would be.
 
-    Small enough at first to cost little memory, and yet 5 TiB, the largest object that S3
-    takes, fit into its 10,000 parts (S3 User Guide, "Amazon S3 multipart upload limits").
+    Small at first, as most files are; 16 MiB cost store and service a tenth less than 8. And
+    5 TiB, the largest object that S3 takes, fit into its 10,000 parts of at most 5 GiB (S3
+    User Guide, "Amazon S3 multipart upload limits").
     """
-    return FIRST_PART << ((number - 1) // PARTS_A_STEP)
+    step = (number - 1) // PARTS_A_STEP
+    return FIRST_PART << (max(step, 1) if number > FIRST_PARTS else 0)
 
 
 class Budget:

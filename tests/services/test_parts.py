@@ -24,7 +24,8 @@ MIB, GIB, TIB = 2**20, 2**30, 2**40
 
 
 @pytest.mark.parametrize(
-    ("number", "size"), [(1, 8), (1000, 8), (1001, 16), (2000, 16), (2001, 32), (10_000, 4096)]
+    ("number", "size"),
+    [(1, 8), (4, 8), (5, 16), (1000, 16), (1001, 16), (2000, 16), (2001, 32), (10_000, 4096)],
 )
 def test_the_size_of_a_part(number: int, size: int) -> None:
     assert part_size(number) == size * MIB
@@ -182,7 +183,9 @@ def test_memory_of_another_size_is_not(tmp_path: Path) -> None:
 # --- parts of a content --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [0, 1, FIRST_PART - 1, FIRST_PART, FIRST_PART + 1, 20 * MIB])
+@pytest.mark.parametrize(
+    "size", [0, 1, FIRST_PART - 1, FIRST_PART, FIRST_PART + 1, 20 * MIB, 70 * MIB]
+)
 @pytest.mark.parametrize("budget", [0, FIRST_PART, 40 * MIB])
 def test_the_parts_of_a_content(tmp_path: Path, size: int, budget: int) -> None:
     shared, whole = Budget(budget), pattern(size)
@@ -193,7 +196,7 @@ def test_the_parts_of_a_content(tmp_path: Path, size: int, budget: int) -> None:
             sent.append(content(part))
             part.close()
     assert b"".join(sent) == whole
-    assert [len(one) for one in sent[:-1]] == [FIRST_PART] * (len(sent) - 1)
+    assert [len(one) for one in sent[:-1]] == [part_size(n) for n in range(1, len(sent))]
     assert free(shared, budget)
 
 
