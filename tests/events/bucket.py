@@ -13,6 +13,7 @@ from storage.interfaces import Changed, Listed, NotFound, ObjectStat, Reader, Up
 from tests.services.readers import read_all
 from tests.services.world import Between, World, make_world
 
+OURS, THEIRS = "ours", "theirs"
 NOTHING_SAID = "application/octet-stream"
 PIECE = 2**16
 
@@ -35,8 +36,8 @@ class Bytes:
 class MemoryBucket:
     """Objects by key, whoever put them there. Unlike `LocalStore` it takes any key."""
 
-    def __init__(self, bucket: str = "ours") -> None:
-        self.bucket = bucket
+    def __init__(self) -> None:
+        self.bucket = OURS
         self._objects: dict[str, tuple[bytes, str]] = {}
 
     def put(self, key: str, content: bytes = b"content", content_type: str = NOTHING_SAID) -> str:
@@ -100,9 +101,9 @@ class MemoryBucket:
 
 
 @contextmanager
-def bucket_world(folder: Path, bucket: str = "ours") -> Iterator[tuple[World, MemoryBucket]]:
+def bucket_world(folder: Path) -> Iterator[tuple[World, MemoryBucket]]:
     """A world whose objects lie in such a bucket, and the bucket."""
-    world, store = make_world(folder), MemoryBucket(bucket)
+    world, store = make_world(folder), MemoryBucket()
     try:
         yield (
             dataclasses.replace(world, store=cast(Any, store), objects=Between(store)),

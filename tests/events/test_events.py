@@ -1,7 +1,6 @@
 """Notifications: what of them is applied, what is ignored, and what no S3 sends is refused."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +22,8 @@ from tests.events.bodies import (
     of_aws,
     record,
 )
-from tests.events.bucket import MemoryBucket, bucket_world, start_over
+from tests.events.bucket import OURS, THEIRS, MemoryBucket
 from tests.services.world import PREFIX, World
-
-OURS, THEIRS = "ours", "theirs"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, MemoryBucket]]:
-    with bucket_world(tmp_path_factory.mktemp("world"), OURS) as made:
-        yield made
-
-
-@pytest.fixture
-def made(shared: tuple[World, MemoryBucket]) -> tuple[World, MemoryBucket]:
-    start_over(*shared)
-    return shared
-
-
-@pytest.fixture
-def world(made: tuple[World, MemoryBucket]) -> World:
-    return made[0]
-
-
-@pytest.fixture
-def bucket(made: tuple[World, MemoryBucket]) -> MemoryBucket:
-    return made[1]
 
 
 def events_of(world: World) -> Events:
@@ -649,11 +624,11 @@ bodies = st.dictionaries(texts, json_values, max_size=3) | st.fixed_dictionaries
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=bodies)
 def test_anything_is_counted_or_refused(
-    shared: tuple[World, MemoryBucket], body: dict[str, Any]
+    shared_world: tuple[World, MemoryBucket], body: dict[str, Any]
 ) -> None:
     """And what is refused was not begun. What comes as JSON is what JSON can bring."""
     received = json.loads(json.dumps(body))
-    world, bucket = shared
+    world, bucket = shared_world
     bucket.put("a")
     before = list(world.files.calls)
     try:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -22,36 +22,12 @@ from services.observer import Event, Observer
 from services.principals import ANYONE
 from storage.interfaces import Document, StorageError, Unavailable
 from tests.events.bodies import PUT, REMOVED, TIME, notification, record
-from tests.events.bucket import PIECE, MemoryBucket, bucket_world, start_over
+from tests.events.bucket import OURS, PIECE, THEIRS, MemoryBucket, start_over
 from tests.services.world import DAY, HORIZON, PREFIX, When, World, submission
 
-OURS, THEIRS = "ours", "theirs"
 KEY = "docs/a.txt"
 UNNOTED = dict.fromkeys(EVENT_FIELDS)
 CHANGED = {"file_size", "etag", "sha256", "updated_at", "revision", "version"}
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, MemoryBucket]]:
-    """To make a database for each of so many cases would take most of the time."""
-    with bucket_world(tmp_path_factory.mktemp("world"), OURS) as made:
-        yield made
-
-
-@pytest.fixture
-def made(shared: tuple[World, MemoryBucket]) -> tuple[World, MemoryBucket]:
-    start_over(*shared)
-    return shared
-
-
-@pytest.fixture
-def world(made: tuple[World, MemoryBucket]) -> World:
-    return made[0]
-
-
-@pytest.fixture
-def bucket(made: tuple[World, MemoryBucket]) -> MemoryBucket:
-    return made[1]
 
 
 def event(sequencer: str | None = "1", bucket: str = OURS, key: str = KEY, **fields: Any) -> Event:
