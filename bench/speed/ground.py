@@ -212,8 +212,8 @@ class Ground:
         if server is None:
             return None
         assert server.root is not None
-        own = Processes([server.pid])
-        return kind(name, server.address, self.content, own, server.root)
+        own, behind = Processes([server.pid]), Processes([])
+        return kind(name, server.address, self.content, own, behind, server.root)
 
     def _server(
         self,

@@ -4,6 +4,7 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ REMOVERS = 8
 SIGNED_SECONDS = 24 * 3600
 
 
+@dataclass(frozen=True)
 class Peer(ABC):
     """A server that is measured. Files are the first bytes of `content`.
 
@@ -27,19 +29,11 @@ class Peer(ABC):
     calls a file that it has: the path of its URL, or the key that this is signed for.
     """
 
-    def __init__(
-        self,
-        name: str,
-        address: tuple[str, int],
-        content: ContentFile,
-        own: Processes,
-        behind: Processes,
-    ) -> None:
-        self.name = name
-        self.address = address
-        self.content = content
-        self.own = own
-        self.behind = behind
+    name: str
+    address: tuple[str, int]
+    content: ContentFile
+    own: Processes
+    behind: Processes
 
     @abstractmethod
     def put(self, name: str, length: int) -> Request:
@@ -79,20 +73,11 @@ def _got(path: str, length: int, first: int | None, host: str | None = None) -> 
     return Request("GET", path, headers, status=206, size=length)
 
 
+@dataclass(frozen=True)
 class Service(Peer):
     """FILE DROP, which is given raw bodies. `objects` counts the files in its store."""
 
-    def __init__(
-        self,
-        name: str,
-        address: tuple[str, int],
-        content: ContentFile,
-        own: Processes,
-        behind: Processes,
-        objects: Callable[[], int],
-    ) -> None:
-        super().__init__(name, address, content, own, behind)
-        self._objects = objects
+    objects: Callable[[], int]
 
     def put(self, name: str, length: int) -> Request:
         path = f"/files/upload?file_name={name}"
@@ -109,9 +94,9 @@ class Service(Peer):
 
     def remove(self, places: Sequence[str]) -> None:
         """The bytes go after the answer, which is waited for."""
-        staying = self._objects() - len(places)
+        staying = self.objects() - len(places)
         self.load([Request("DELETE", place) for place in places], REMOVERS)
-        wait_until(lambda: self._objects() <= staying, f"{self.name} still has deleted files")
+        wait_until(lambda: self.objects() <= staying, f"{self.name} still has deleted files")
 
 
 class ServiceByForm(Service):
@@ -164,29 +149,19 @@ class Tusd(Peer):
         self.load(gone, REMOVERS)
 
 
+@dataclass(frozen=True)
 class Presigned(Peer):
     """The store itself, by URLs that are signed off the clock; or a proxy before it."""
 
-    def __init__(
-        self,
-        name: str,
-        address: tuple[str, int],
-        content: ContentFile,
-        own: Processes,
-        behind: Processes,
-        client: Any,
-        bucket: str,
-    ) -> None:
-        super().__init__(name, address, content, own, behind)
-        self._client = client
-        self._bucket = bucket
+    client: Any
+    bucket: str
 
     def put(self, name: str, length: int) -> Request:
         path, host = self._signed("put_object", name)
         return Request("PUT", path, {"Host": host}, length=length)
 
     def placed(self, name: str, length: int, sha256: str, answer: Answer) -> str:
-        found = self._client.head_object(Bucket=self._bucket, Key=name)["ContentLength"]
+        found = self.client.head_object(Bucket=self.bucket, Key=name)["ContentLength"]
         if found != length:
             raise WrongBytes(f"{self.name} has {found} bytes")
         return name
@@ -196,13 +171,13 @@ class Presigned(Peer):
         return _got(path, length, first, host)
 
     def remove(self, places: Sequence[str]) -> None:
-        remove_keys(self._client, self._bucket, places)
+        remove_keys(self.client, self.bucket, places)
 
     def _signed(self, what: str, key: str) -> tuple[str, str]:
         """Path with query, and the host that it was signed for."""
         parts = urlsplit(
-            self._client.generate_presigned_url(
-                what, {"Bucket": self._bucket, "Key": key}, ExpiresIn=SIGNED_SECONDS
+            self.client.generate_presigned_url(
+                what, {"Bucket": self.bucket, "Key": key}, ExpiresIn=SIGNED_SECONDS
             )
         )
         return f"{parts.path}?{parts.query}", parts.netloc
@@ -215,20 +190,17 @@ def remove_keys(client: Any, bucket: str, keys: Sequence[str]) -> None:
         client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
 
 
+@dataclass(frozen=True)
 class Folder(Peer):
     """A server of files in a folder: copyparty, dufs, nginx. PUT makes one, where it can."""
 
-    def __init__(
-        self, name: str, address: tuple[str, int], content: ContentFile, own: Processes, root: Path
-    ) -> None:
-        super().__init__(name, address, content, own, Processes([]))
-        self._root = root
+    root: Path
 
     def put(self, name: str, length: int) -> Request:
         return Request("PUT", f"/{name}", BINARY, length=length, status=201)
 
     def placed(self, name: str, length: int, sha256: str, answer: Answer) -> str:
-        size = (self._root / name).stat().st_size
+        size = (self.root / name).stat().st_size
         if size != length:
             raise WrongBytes(f"{self.name} has {size} bytes")
         return f"/{name}"
@@ -238,11 +210,11 @@ class Folder(Peer):
 
     def check(self, place: str, length: int, sha256: str) -> None:
         super().check(place, length, sha256)
-        check_file(self._root / place.removeprefix("/"), length, sha256)
+        check_file(self.root / place.removeprefix("/"), length, sha256)
 
     def remove(self, places: Sequence[str]) -> None:
         for place in places:
-            (self._root / place.removeprefix("/")).unlink()
+            (self.root / place.removeprefix("/")).unlink()
 
 
 class FolderReadOnly(Folder):
@@ -250,7 +222,7 @@ class FolderReadOnly(Folder):
 
     def store(self, names: Sequence[str], length: int, sha256: str) -> list[str]:
         for name in names:
-            path = self._root / name
+            path = self.root / name
             if length == self.content.size:
                 shutil.copyfile(self.content.path, path)
             else:
