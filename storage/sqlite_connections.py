@@ -45,14 +45,15 @@ _Idle = tuple[tuple[int, int], sqlite3.Connection]
 
 
 class Pool:
-    """At most `size` connections at a time.
+    """At most `size` connections at a time; `waits` says whether SQLite waits for other processes.
 
     Before one is used, the path must still be the file that it has open: writes into a folder
     that was renamed away would be lost to everyone else.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, *, waits: bool = True) -> None:
         self._path = path
+        self._waits = waits
         self._idle: list[_Idle] = []
         self._free = threading.BoundedSemaphore(size)
 
@@ -88,7 +89,13 @@ class Pool:
             if opened_as == identity:
                 return idle
             connection.close()
-        return identity, connect(self._path, "rw")
+        return identity, self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = connect(self._path, "rw")
+        if not self._waits:
+            connection.execute("PRAGMA busy_timeout = 0")
+        return connection
 
     def _pop(self) -> _Idle | None:
         try:

@@ -60,7 +60,7 @@ class Writer:
     """The one that writes, of all threads of this process."""
 
     def __init__(self, path: Path) -> None:
-        self._pool = Pool(path, 1)
+        self._pool = Pool(path, 1, waits=False)  # `_begin` does
         self._turn = threading.Lock()
         self._waiting: deque[_Write] = deque()
 
@@ -113,7 +113,6 @@ class Writer:
 def _begin(connection: sqlite3.Connection) -> None:
     """Begin to write as soon as no other process does."""
     until = time.monotonic() + BUSY_SECONDS
-    connection.execute("PRAGMA busy_timeout = 0")
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
