@@ -18,6 +18,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def alice(house: House) -> str:
+    """A key to read and write."""
+    return house.key("alice")
+
+
+@pytest.fixture(scope="module")
+def bob(house: House) -> str:
+    """The same for somebody else."""
+    return house.key("bob")
+
+
 @pytest.fixture
 def new_house(tmp_path: Path) -> Iterator[NewHouse]:
     """Makes a service of the test's own, with these settings."""

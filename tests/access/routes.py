@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import uuid_utils
 from werkzeug.routing import Rule
 
@@ -50,6 +51,15 @@ def things_of(house: House, owner: str, key: str) -> Things:
     name = unique("key")
     house.wired.keys.create(name, owner, (READ,), None)
     return Things(owner, file["file_id"], file["object_key"], image, made["taskId"], name)
+
+
+def gone_things_of(house: House, owner: str, key: str) -> Things:
+    """Things that were deleted, but for the key: that one is an admin's to revoke."""
+    gone = things_of(house, owner, key)
+    house.good("DELETE", f"/files/{gone.file_id}", key)
+    house.good("DELETE", f"/delete?FileName={gone.image}", key)
+    house.good("DELETE", f"/todos/{owner}/{gone.task_id}", key)
+    return gone
 
 
 def nobodys_things(user: str) -> Things:
@@ -167,6 +177,13 @@ def is_known(rule: str, method: str) -> bool:
 def row_of(rule: str, method: str) -> Row:
     """HEAD is asked as GET is."""
     return ROWS[rule, "GET" if method == "HEAD" else method]
+
+
+def by_name(routes: list[tuple[str, str]]) -> "pytest.MarkDecorator":
+    """A test for each of them, called by method and route."""
+    return pytest.mark.parametrize(
+        ("rule", "method"), routes, ids=[f"{method} {rule}" for rule, method in routes]
+    )
 
 
 def routes_of(rules: list[Rule]) -> list[tuple[str, str]]:

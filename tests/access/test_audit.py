@@ -26,7 +26,7 @@ from tests.access.house import (
     picture,
     unique,
 )
-from tests.access.routes import PUBLIC, ROWS, TOKEN, nobodys_things, path_of, things_of
+from tests.access.routes import PUBLIC, ROWS, TOKEN, by_name, nobodys_things, path_of, things_of
 from tests.conftest import PAIRINGS, pairing_env
 from tests.servers.drop import Drop, drop
 from tests.servers.processes import wait_until
@@ -67,11 +67,6 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture(scope="module")
-def alice(house: House) -> str:
-    return house.key("alice")
-
-
-@pytest.fixture(scope="module")
 def admin(house: House) -> str:
     return house.key("admin", ADMIN)
 
@@ -79,12 +74,6 @@ def admin(house: House) -> str:
 READINGS = ("GET", "HEAD", "OPTIONS")
 CHANGES = [route for route in ROWS if route[1] not in READINGS and route[0] not in ("/getitem",)]
 CLOSED = [route for route in ROWS if ROWS[route].scope not in (PUBLIC, TOKEN)]
-
-
-def by_name(routes: list[tuple[str, str]]) -> "pytest.MarkDecorator":
-    return pytest.mark.parametrize(
-        ("rule", "method"), routes, ids=[f"{method} {rule}" for rule, method in routes]
-    )
 
 
 @by_name([route for route in CHANGES if ROWS[route].scope != TOKEN])

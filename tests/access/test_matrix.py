@@ -16,6 +16,8 @@ from tests.access.routes import (
     ROWS,
     TOKEN,
     Things,
+    by_name,
+    gone_things_of,
     is_known,
     nobodys_things,
     path_of,
@@ -91,16 +93,6 @@ GOOD: dict[str, Header] = {
 
 
 @pytest.fixture(scope="module")
-def alice(house: House) -> str:
-    return house.key("alice")
-
-
-@pytest.fixture(scope="module")
-def bob(house: House) -> str:
-    return house.key("bob")
-
-
-@pytest.fixture(scope="module")
 def admin(house: House) -> str:
     return house.key("admin", ADMIN)
 
@@ -135,12 +127,6 @@ def assert_tells_nothing(answer: TestResponse, things: Things) -> None:
     assert [secret for secret in secrets if secret in told] == []
     for what in ("file.txt-", "content-", "title-", "description-"):
         assert what not in told
-
-
-def by_name(routes: list[tuple[str, str]]) -> "pytest.MarkDecorator":
-    return pytest.mark.parametrize(
-        ("rule", "method"), routes, ids=[f"{method} {rule}" for rule, method in routes]
-    )
 
 
 def test_every_route_has_a_row_and_every_row_a_route() -> None:
@@ -272,10 +258,7 @@ def test_a_thing_that_was_deleted_is_as_if_it_never_was(
     house: House, alice: str, bob: str, rule: str, method: str
 ) -> None:
     row = row_of(rule, method)
-    things, never = things_of(house, "alice", alice), nobodys_things("alice")
-    house.good("DELETE", f"/files/{things.file_id}", alice)
-    house.good("DELETE", f"/delete?FileName={things.image}", alice)
-    house.good("DELETE", f"/todos/alice/{things.task_id}", alice)
+    things, never = gone_things_of(house, "alice", alice), nobodys_things("alice")
     for key in (alice, bob):
         told = [house.ask(method, row.ask(asked), key) for asked in (things, never)]
         assert [answer.status_code for answer in told] == [404, 404]

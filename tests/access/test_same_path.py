@@ -10,7 +10,15 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.access.house import READ, WRITE, House
-from tests.access.routes import ROWS, Things, nobodys_things, row_of, things_of
+from tests.access.routes import (
+    ROWS,
+    Things,
+    by_name,
+    gone_things_of,
+    nobodys_things,
+    row_of,
+    things_of,
+)
 from tests.servers.processes import ROOT
 
 UNTOLD = ("Date", "X-Request-Id")
@@ -20,22 +28,6 @@ HIDDEN = [
     if ROWS[rule, asked].other in (403, 404) and ROWS[rule, asked].names_a_thing
     for method in ((asked, "HEAD") if asked == "GET" else (asked,))
 ]
-
-
-def by_name(routes: list[tuple[str, str]]) -> "pytest.MarkDecorator":
-    return pytest.mark.parametrize(
-        ("rule", "method"), routes, ids=[f"{method} {rule}" for rule, method in routes]
-    )
-
-
-@pytest.fixture(scope="module")
-def alice(house: House) -> str:
-    return house.key("alice")
-
-
-@pytest.fixture(scope="module")
-def bob(house: House) -> str:
-    return house.key("bob")
 
 
 def told(answer: TestResponse, things: Things) -> tuple[int, list[tuple[str, str]], str]:
@@ -57,10 +49,7 @@ def asked(house: House, rule: str, method: str, key: str, things: Things) -> Any
 def test_anothers_thing_is_told_from_nothing_by_nothing(
     house: House, alice: str, bob: str, rule: str, method: str
 ) -> None:
-    things, gone = things_of(house, "alice", alice), things_of(house, "alice", alice)
-    house.good("DELETE", f"/files/{gone.file_id}", alice)
-    house.good("DELETE", f"/delete?FileName={gone.image}", alice)
-    house.good("DELETE", f"/todos/alice/{gone.task_id}", alice)
+    things, gone = things_of(house, "alice", alice), gone_things_of(house, "alice", alice)
     house.ask("GET", "/files", bob)  # so that the use of the key is noted already
     answers = [
         asked(house, rule, method, bob, one) for one in (things, gone, nobodys_things("alice"))
@@ -103,10 +92,7 @@ def test_what_oneself_deleted_is_as_if_it_never_was(
     house: House, alice: str, rule: str, method: str
 ) -> None:
     """Its tombstone tells nothing, not even to its owner."""
-    gone = things_of(house, "alice", alice)
-    house.good("DELETE", f"/files/{gone.file_id}", alice)
-    house.good("DELETE", f"/delete?FileName={gone.image}", alice)
-    house.good("DELETE", f"/todos/alice/{gone.task_id}", alice)
+    gone = gone_things_of(house, "alice", alice)
     answers = [asked(house, rule, method, alice, one)[0] for one in (gone, nobodys_things("alice"))]
     assert answers[0] == answers[1]
 
