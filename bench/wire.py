@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bench.pairings import KIB, MIB
 
 BLOCK = MIB
-BOUNDARY = "bench-7f3a9c1e"
+BOUNDARY = "-" * 24 + "zEt3s6NBoUnDaRyOfBench"  # as long as curl's
 FORM_HEAD = (
     f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n'
     "Content-Type: application/octet-stream\r\n\r\n"

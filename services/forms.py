@@ -39,6 +39,10 @@ class _Form:
         self._received = 0
         self._file_size = 0
         self._left_over = memoryview(b"")
+        self._memory = memoryview(bytearray(PIECE))
+        self._delimiter = b"\r\n--" + boundary.encode()
+        self._unparsed: bytes | None = None
+        self._chunk_is_plain = self._parser_is_empty = False
         try:
             self._parser = PushMultipartParser(
                 boundary,
@@ -60,22 +64,46 @@ class _Form:
         return self._submission
 
     def readinto(self, buffer: memoryview, /) -> int:
+        if self._parser_is_empty and not self._left_over:
+            count = self._receive_past_parser(buffer[:PIECE])
+            if count:
+                return count
         if not self._left_over:
             piece = next(self._events, None)
             if not isinstance(piece, bytes):
                 self._next_file()  # there is none: a second one is refused
                 return 0
             self._left_over = memoryview(piece)
+            self._parser_is_empty = self._chunk_is_plain
         count = min(len(self._left_over), len(buffer))
         buffer[:count], self._left_over = self._left_over[:count], self._left_over[count:]
         self._file_size += count
         return count
 
+    def _receive_past_parser(self, buffer: memoryview) -> int:
+        """Receive straight to where it is wanted what the parser would only copy; 0 if it has
+        to see what came, as it will next."""
+        chunk = bytes(buffer[: self._body.readinto(buffer)])
+        if not self._is_plain(chunk):
+            self._unparsed, self._parser_is_empty = chunk, False
+            return 0
+        self._received += len(chunk)
+        self._file_size += len(chunk)
+        return len(chunk)
+
+    def _is_plain(self, chunk: bytes) -> bool:
+        """Whether no boundary is in it, whole or begun: within the file the parser makes one
+        piece of such a chunk, and keeps nothing. Of a very short one that cannot be said."""
+        delimiter = self._delimiter
+        if len(chunk) < len(delimiter) or delimiter in chunk:
+            return False
+        begun = chunk.rfind(b"\r", -len(delimiter))
+        return begun < 0 or not delimiter.startswith(chunk[begun:])
+
     def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
-        received = memoryview(bytearray(PIECE))
         while True:
-            chunk = bytes(received[: self._body.readinto(received)])
-            self._received += len(chunk)
+            chunk = self._next_chunk()
+            self._chunk_is_plain = self._is_plain(chunk)
             try:
                 yield from self._parser.parse(chunk)
             except MultipartError as error:
@@ -85,6 +113,13 @@ class _Form:
             if not chunk:
                 return
             chunk = b""  # not held while the client is waited for
+
+    def _next_chunk(self) -> bytes:
+        chunk, self._unparsed = self._unparsed, None
+        if chunk is None:
+            chunk = bytes(self._memory[: self._body.readinto(self._memory)])
+        self._received += len(chunk)
+        return chunk
 
     def _next_file(self) -> MultipartSegment | None:
         """Go on to the file part, taking in text parts on the way; None at the form's end."""

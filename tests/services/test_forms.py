@@ -1,6 +1,10 @@
 """Forms in chunks of every size, and every way in which a form can be wrong."""
 
+import itertools
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from errors import ApiError
 from services.forms import MAX_PART_HEADERS, MAX_PARTS, MAX_TEXT_PART, PIECE, form_submission
@@ -90,6 +94,51 @@ def test_large_content_passes_in_pieces(wanted: int) -> None:
         # No more than a piece has been taken and not yet given.
         assert len(content) - len(passed) <= body.left + PIECE + HEAD
     assert passed == content
+
+
+class Uneven(Chunks):
+    """Chunks of these sizes in turn, and again; `memory` has whose memory each went to."""
+
+    def __init__(self, content: bytes, sizes: list[int]) -> None:
+        super().__init__(content)
+        self._sizes = itertools.cycle(sizes)
+        self.memory: list[object] = []
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        self.memory.append(buffer.obj)
+        return super().readinto(buffer[: next(self._sizes)])
+
+
+NEARLY = st.sampled_from(
+    [b"\r", b"\r\n", b"\r\n--", b"\r\n--bound-", b"\r\n--bound-ary'", b"\n--bound"]
+)
+
+
+@given(
+    st.lists(st.one_of(NEARLY, st.binary(max_size=40))),
+    st.lists(st.integers(1, 60), min_size=1),
+    st.integers(1, 60),
+)
+@example([b"x" * 30, b"\r\n--bound", b"y" * 30], [152, 20, 2, 20], 60)
+def test_boundaries_that_are_begun(pieces: list[bytes], sizes: list[int], wanted: int) -> None:
+    """However a line that looks like a boundary is cut, in whatever the form is received."""
+    content = b"".join(pieces)
+    submission = form_submission(Uneven(form(file(content)), sizes), BOUNDARY, LIMIT)
+    assert submission.content is not None
+    assert read_all(submission.content, wanted) == content
+
+
+def test_a_long_file_is_received_where_it_is_wanted() -> None:
+    content = bytes(n % 251 for n in range(8 * PIECE))
+    body = Uneven(form(file(content)), [PIECE])
+    intake = form_submission(body, BOUNDARY, LIMIT).content
+    assert intake is not None
+    wanted = bytearray(len(content) + 1)
+    received = 0
+    while count := intake.readinto(memoryview(wanted)[received:]):
+        received += count
+    assert wanted[:received] == content
+    assert sum(memory is wanted for memory in body.memory) == 8
 
 
 @pytest.mark.parametrize(
