@@ -12,6 +12,7 @@ from services.names import checked_metadata, checked_name, name_of_path
 from storage.interfaces import Reader
 
 PIECE = 2**18  # what a client that stalls holds
+LONG_PIECE = 2**20
 MAX_PARTS = 16
 MAX_PART_HEADERS = 16 * 2**10
 MAX_TEXT_PART = 64 * 2**10
@@ -65,7 +66,7 @@ class _Form:
 
     def readinto(self, buffer: memoryview, /) -> int:
         if self._parser_is_empty and not self._left_over:
-            count = self._receive_past_parser(buffer[:PIECE])
+            count = self._receive_past_parser(buffer[:LONG_PIECE])
             if count:
                 return count
         if not self._left_over:
