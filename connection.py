@@ -1,11 +1,11 @@
 """A client's connection with a limit to what it may waste (SPEC section 8)."""
 
 import errno
+import os
 import select
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 LARGEST_RECV = 2**18  # the buffer of a `recv`, which a client that stalls holds
@@ -13,7 +13,11 @@ WINDOW_SECONDS, FLOOR = 60.0, 1024  # bytes a second, while the server waits for
 
 
 class Connection(socket.socket):
-    """A client's socket that loses patience, whoever reads from it."""
+    """A client's socket that loses patience, whoever reads from it or writes to it.
+
+    Each call is tried at once, and only who has to wait asks the system for more: by itself
+    a socket with a timeout asks before every call, and there are ten in a small request.
+    """
 
     patience = 30.0
     _expects_continue = False
@@ -21,6 +25,10 @@ class Connection(socket.socket):
     _waited, _received = 0.0, 0
     #: Whether the client has said that it will send no more.
     ended = False
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(fileno=descriptor)
+        super().setblocking(False)
 
     @property
     def awaits_head(self) -> bool:
@@ -36,40 +44,55 @@ class Connection(socket.socket):
         """From here on a body comes: no stall longer than `patience`, no less than `FLOOR`."""
         self._head_until = None
         self._expects_continue = expects_continue
-        self.setblocking(True)
 
     def setblocking(self, flag: bool) -> None:
-        """What gunicorn calls before it uses a socket: to block means for `patience`."""
-        self.settimeout(self.patience if flag else 0)
+        """Nothing: gunicorn asks for either, and here whoever reads or writes waits."""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Raises TimeoutError for a client that stalls or is too slow."""
-        with self._patience():
-            piece = super().recv(min(size, LARGEST_RECV), flags)
+        self._ask_for_body()
+        while True:
+            try:
+                piece = super().recv(min(size, LARGEST_RECV), flags)
+                break
+            except BlockingIOError:
+                self._wait_for_bytes()
         self._judge(len(piece))
         return piece
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Raises TimeoutError for a client that stalls or is too slow."""
-        with self._patience():
-            count = super().recv_into(buffer, nbytes, flags)
+        self._ask_for_body()
+        while True:
+            try:
+                count = super().recv_into(buffer, nbytes, flags)
+                break
+            except BlockingIOError:
+                self._wait_for_bytes()
         self._judge(count)
         return count
 
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        """Wait for the client within its limits, and note for how long."""
+    def _ask_for_body(self) -> None:
         if self._expects_continue:  # RFC 9110 10.1.1: the body is wanted now, and not before
             self._expects_continue = False
             self.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _wait_for_bytes(self) -> None:
+        """Wait for the client within its limits, and note for how long."""
         begun = time.monotonic()
-        if self._head_until is not None:
-            self.settimeout(max(0.001, self._head_until - begun))
-        try:
-            yield
-        except TimeoutError:  # with a number, so that gunicorn does not take it for a bug
-            raise TimeoutError(errno.ECONNRESET, "the client stalls") from None
+        until = self._head_until
+        self._wait_for(select.POLLIN, self.patience if until is None else until - begun)
         self._waited += time.monotonic() - begun
+
+    def _wait_for(self, event: int, seconds: float) -> None:
+        if not self._comes(event, max(seconds, 0.001)):
+            # With a number, so that gunicorn does not take it for a bug.
+            raise TimeoutError(errno.ECONNRESET, "the client stalls")
+
+    def _comes(self, event: int, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self, event)
+        return bool(poll.poll(seconds * 1000))
 
     def _judge(self, count: int) -> None:
         """Note what came; a client that brings too little is too slow."""
@@ -80,17 +103,40 @@ class Connection(socket.socket):
                 raise TimeoutError(errno.ECONNRESET, "the client is too slow")
             self._waited, self._received = 0.0, 0
 
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of it. Raises TimeoutError where nothing of it moves for `patience`."""
+        while True:
+            try:
+                return super().send(data, flags)
+            except BlockingIOError:
+                self._wait_for(select.POLLOUT, self.patience)
+
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send it all. Raises TimeoutError where nothing of it moves for `patience`."""
-        view = memoryview(data)  # socket.sendall would bound the time for all of it
+        view = memoryview(data)
         while view:
             view = view[self.send(view, flags) :]
 
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes of a file from `offset`, or what there is of them, by the kernel;
+        says how many. Raises TimeoutError where nothing moves for `patience`."""
+        if count is None:
+            raise ValueError("the service knows how much it sends")
+        sent = 0
+        while sent < count:
+            try:
+                more = os.sendfile(self.fileno(), file.fileno(), offset + sent, count - sent)
+            except BlockingIOError:
+                self._wait_for(select.POLLOUT, self.patience)
+                continue
+            if not more:
+                break
+            sent += more
+        return sent
+
     def is_readable_within(self, seconds: float) -> bool:
         """Wait for the client's next bytes, or its end."""
-        poll = select.poll()
-        poll.register(self, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        return self._comes(select.POLLIN, seconds)
 
     def linger(self, seconds: float) -> None:
         """Send what is left, discard what still comes, and end it (RFC 9112 9.6)."""
@@ -101,8 +147,7 @@ class Connection(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
     def _discard(self, until: float) -> None:
-        with suppress(TimeoutError):
-            while (left := until - time.monotonic()) > 0:
-                self.settimeout(left)
+        while (left := until - time.monotonic()) > 0 and self._comes(select.POLLIN, left):
+            with suppress(BlockingIOError):
                 if not super().recv(2**18):
                     return

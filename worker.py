@@ -65,7 +65,7 @@ class Worker(ThreadWorker):
 
     def handle(self, conn):
         if not isinstance(conn.sock, Connection):
-            conn.sock = Connection(fileno=conn.sock.detach())
+            conn.sock = Connection(conn.sock.detach())
         # gunicorn would hold a thread for 5 s for a client that says nothing.
         if not (conn.initialized or conn.wait_for_data(FIRST_BYTE_SECONDS)):
             return _DEFER

@@ -201,7 +201,8 @@ class LocalBody:
 
     def __init__(self, descriptor: int, start: int, stop: int) -> None:
         self._file = os.fdopen(descriptor, "rb", buffering=0)
-        self._file.seek(start)
+        if start:
+            self._file.seek(start)
         self._left = stop - start
 
     def fileno(self) -> int:
