@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from storage.interfaces import (
     Upload,
     Written,
 )
+from storage.parts import Budget
 
-FIRST_PIECE, PIECE = 2**16, 2**20  # most files are small
+FIRST_PIECE, PIECE, LONG_PIECE = 2**16, 2**20, 2**22  # most files are small
+BUDGET = 2**25  # for the long pieces of a process: of four uploads at once
 WRITERS = 4
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -36,16 +39,18 @@ _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 class LocalStore:
     """`storage.interfaces.ObjectStore` in the folder `data_dir`; its bucket is called `local`.
 
-    Takes only the keys that the service makes: `<prefix>/<2 hex digits>/<UUID>`.
+    Takes only the keys that the service makes: `<prefix>/<2 hex digits>/<UUID>`. `budget` bounds
+    the memory (bytes) of all uploads that are written in long pieces.
     """
 
     bucket = "local"
 
-    def __init__(self, data_dir: Path, prefix: str) -> None:
+    def __init__(self, data_dir: Path, prefix: str, budget: int = BUDGET) -> None:
         self._objects = data_dir / "objects"
         self._tmp = data_dir / "tmp"
         self._key = re.compile(f"{re.escape(prefix)}/[0-9a-f]{{2}}/{_UUID}")
         self._prefix = prefix
+        self._budget = Budget(budget)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="write")
 
     def prepare(self) -> None:
@@ -95,28 +100,41 @@ class LocalStore:
 
     def _copy_long(self, reader: Reader, descriptor: int) -> int:
         """Write one piece while `reader` gives the next."""
-        memory = memoryview(mmap.mmap(-1, 2 * PIECE))
-        halves = itertools.cycle((memory[:PIECE], memory[PIECE:]))
         file = Direct(descriptor)
         writing: Future[None] | None = None
         size = 0
-        try:
-            half = next(halves)
-            while (count := _fill(reader, half)) == PIECE:
-                size += count
+        with self._two_pieces() as pieces:
+            turns = itertools.cycle(pieces)
+            try:
+                piece = next(turns)
+                while (count := _fill(reader, piece)) == len(piece):
+                    size += count
+                    if writing is not None:
+                        writing.result()
+                    writing = self._writers.submit(_write_pages, file, piece)
+                    piece = next(turns)
+            finally:
                 if writing is not None:
-                    writing.result()
-                writing = self._writers.submit(_write_pages, file, half)
-                half = next(halves)
-        finally:
+                    wait([writing])  # nobody else may use the descriptor before
             if writing is not None:
-                wait([writing])  # nobody else may use the descriptor before
-        if writing is not None:
-            writing.result()
-        with disk_errors():
-            file.end()
-            write_all(descriptor, half[:count])
+                writing.result()
+            with disk_errors():
+                file.end()
+                write_all(descriptor, piece[:count])
         return size + count
+
+    @contextmanager
+    def _two_pieces(self) -> Iterator[tuple[memoryview, memoryview]]:
+        """Memory for two pieces until the end of the block: long ones while the budget has room,
+        as it costs much that one thread wakes another."""
+        is_long = self._budget.take(2 * LONG_PIECE)
+        size = LONG_PIECE if is_long else PIECE
+        memory = memoryview(mmap.mmap(-1, 2 * size))
+        try:
+            yield memory[:size], memory[size:]
+        finally:
+            if is_long:
+                self._budget.give_back(2 * LONG_PIECE)
 
     def open(self, key: str, start: int, stop: int, if_etag: str) -> Body:
         path = self._path(key)

@@ -30,15 +30,15 @@ def real_clients(real_stores: Stores) -> Iterator[Clients]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["local", "s3", "s3-tiny-budget"])
+@pytest.fixture(scope="module", params=["local", "local-tiny-budget", "s3", "s3-tiny-budget"])
 def objects(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ObjectsUnderTest]:
     folder = tmp_path_factory.mktemp("objects")
-    if request.param == "local":
-        yield local_store(folder)
+    budget = TINY if request.param.endswith("tiny-budget") else AMPLE
+    if request.param.startswith("local"):
+        yield local_store(folder, budget)
         return
-    budget = AMPLE if request.param == "s3" else TINY
     real, made = request.getfixturevalue("real_stores"), request.getfixturevalue("real_clients")
     with s3_store(real, made, folder, budget) as under_test:
         yield under_test

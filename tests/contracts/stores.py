@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from config import load_settings
-from storage.interfaces import ObjectStore
 from storage.local import LocalStore
+from storage.parts import Budget
 from storage.s3 import S3Store
 from storage.s3_client import Clients, clients
 from storage.s3_setup import make_bucket
@@ -26,19 +26,28 @@ def new_key(shard: str | None = None) -> str:
     return f"{PREFIX}/{shard or unique[-2:]}/{unique}"
 
 
+def is_whole(budget: Budget, size: int) -> bool:
+    """Whether everybody has given his memory back."""
+    if not budget.take(size):
+        return False
+    budget.give_back(size)
+    return True
+
+
 @dataclass(frozen=True)
 class LocalUnderTest:
     """Files; what is left of a write lies in `data/tmp`."""
 
-    store: ObjectStore
+    store: LocalStore
     data: Path
+    budget: int
 
     def left_over(self, key: str) -> list[str]:
         found = [str(path) for path in (self.data / "tmp").iterdir()]
         return found + [str(path) for path in self.data.rglob(key.rpartition("/")[2])]
 
     def whole_budget(self) -> bool:
-        return True  # it has none
+        return is_whole(self.store._budget, self.budget)
 
 
 @dataclass(frozen=True)
@@ -64,20 +73,16 @@ class S3UnderTest:
         return found
 
     def whole_budget(self) -> bool:
-        """Whether every part has given its memory back."""
-        if not self.store._budget.take(self.budget):
-            return False
-        self.store._budget.give_back(self.budget)
-        return True
+        return is_whole(self.store._budget, self.budget)
 
 
 ObjectsUnderTest = LocalUnderTest | S3UnderTest
 
 
-def local_store(data: Path) -> LocalUnderTest:
-    store = LocalStore(data, PREFIX)
+def local_store(data: Path, budget: int = AMPLE) -> LocalUnderTest:
+    store = LocalStore(data, PREFIX, budget)
     store.prepare()
-    return LocalUnderTest(store, data)
+    return LocalUnderTest(store, data, budget)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.interfaces import NoSpace, NotFound, Presigns, Unavailable
-from storage.local import FIRST_PIECE, PIECE, LocalStore
+from storage.local import BUDGET, FIRST_PIECE, LONG_PIECE, PIECE, LocalStore
 from tests.contracts.readers import MIB, Pieces, pattern
 from tests.contracts.stores import local_store, new_key
 from tests.contracts.test_objects import USES, put
@@ -94,7 +94,9 @@ def test_no_url_of_its_own(tmp_path: Path) -> None:
 
 # --- past the system's cache ---------------------------------------------------------------
 
-EDGES = (FIRST_PIECE, FIRST_PIECE + PIECE, FIRST_PIECE + 2 * PIECE, FIRST_PIECE + 3 * PIECE)
+# What the budget has, and where pieces end then.
+EDGES = [(0, FIRST_PIECE + count * PIECE) for count in range(4)]
+EDGES += [(BUDGET, FIRST_PIECE + count * LONG_PIECE) for count in range(4)]
 
 
 def no_direct_writes(_: int, operation: int, flags: int = 0) -> int:
@@ -120,30 +122,30 @@ class Refusing:
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 4096])
-@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize(("budget", "edge"), EDGES)
 @pytest.mark.parametrize("largest", [4 * MIB, 300_001])
-def test_long_content(tmp_path: Path, edge: int, more: int, largest: int) -> None:
-    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + more)
+def test_long_content(tmp_path: Path, budget: int, edge: int, more: int, largest: int) -> None:
+    store, key, content = local_store(tmp_path, budget).store, new_key(), pattern(edge + more)
     written = store.write(key, Pieces(content, largest), "text/plain")
     assert written.size == len(content)
     assert (tmp_path / "objects" / key).read_bytes() == content
 
 
-@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize(("budget", "edge"), EDGES)
 def test_long_content_where_direct_writes_cannot_be_had(
-    tmp_path: Path, edge: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, budget: int, edge: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + 5)
+    store, key, content = local_store(tmp_path, budget).store, new_key(), pattern(edge + 5)
     monkeypatch.setattr("storage.files.fcntl.fcntl", no_direct_writes)
     store.write(key, Pieces(content), "text/plain")
     assert (tmp_path / "objects" / key).read_bytes() == content
 
 
-@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize(("budget", "edge"), EDGES)
 def test_long_content_where_direct_writes_are_refused(
-    tmp_path: Path, edge: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, budget: int, edge: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, key, content = local_store(tmp_path).store, new_key(), pattern(edge + 5)
+    store, key, content = local_store(tmp_path, budget).store, new_key(), pattern(edge + 5)
     refusing = Refusing()
     monkeypatch.setattr("storage.files.os.write", refusing.write)
     store.write(key, Pieces(content), "text/plain")
