@@ -22,6 +22,7 @@ class Connection(socket.socket):
     patience = 30.0
     _expects_continue = False
     _head_until: float | None = None
+    _timeout: float | None = None
     _waited, _received = 0.0, 0
     #: Whether the client has said that it will send no more.
     ended = False
@@ -47,6 +48,13 @@ class Connection(socket.socket):
 
     def setblocking(self, flag: bool) -> None:
         """Nothing: gunicorn asks for either, and here whoever reads or writes waits."""
+
+    def settimeout(self, value: float | None) -> None:
+        """Bound each wait for the client's bytes, beside `patience`, by so many seconds."""
+        self._timeout = value
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Raises TimeoutError for a client that stalls or is too slow."""
@@ -80,8 +88,10 @@ class Connection(socket.socket):
     def _wait_for_bytes(self) -> None:
         """Wait for the client within its limits, and note for how long."""
         begun = time.monotonic()
-        until = self._head_until
-        self._wait_for(select.POLLIN, self.patience if until is None else until - begun)
+        seconds = self.patience if self._head_until is None else self._head_until - begun
+        if self._timeout is not None:
+            seconds = min(seconds, self._timeout)
+        self._wait_for(select.POLLIN, seconds)
         self._waited += time.monotonic() - begun
 
     def _wait_for(self, event: int, seconds: float) -> None:
