@@ -45,15 +45,16 @@ _Idle = tuple[tuple[int, int], sqlite3.Connection]
 
 
 class Pool:
-    """At most `size` connections at a time; `waits` says whether SQLite waits for other processes.
+    """At most `size` connections at a time, in which SQLite waits for other processes' locks for
+    `busy_seconds` at most.
 
     Before one is used, the path must still be the file that it has open: writes into a folder
     that was renamed away would be lost to everyone else.
     """
 
-    def __init__(self, path: Path, size: int, *, waits: bool = True) -> None:
+    def __init__(self, path: Path, size: int, busy_seconds: float = BUSY_SECONDS) -> None:
         self._path = path
-        self._waits = waits
+        self._busy_milliseconds = round(busy_seconds * 1000)
         self._idle: list[_Idle] = []
         self._free = threading.BoundedSemaphore(size)
 
@@ -93,8 +94,7 @@ class Pool:
 
     def _open(self) -> sqlite3.Connection:
         connection = connect(self._path, "rw")
-        if not self._waits:
-            connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute(f"PRAGMA busy_timeout = {self._busy_milliseconds}")
         return connection
 
     def _pop(self) -> _Idle | None:

@@ -60,7 +60,7 @@ class Writer:
     """The one that writes, of all threads of this process."""
 
     def __init__(self, path: Path) -> None:
-        self._pool = Pool(path, 1, waits=False)  # `_begin` does
+        self._pool = Pool(path, 1, busy_seconds=0)  # `_begin` waits itself
         self._turn = threading.Lock()
         self._waiting: deque[_Write] = deque()
 
