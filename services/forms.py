@@ -12,7 +12,7 @@ from services.names import checked_metadata, checked_name, name_of_path
 from storage.interfaces import Reader
 
 PIECE = 2**18  # what a client that stalls holds
-LONG_PIECE = 2**20  # what is looked at where it lies
+LONG_PIECE = 2**21  # what is received at once where nothing of it is held
 MAX_PARTS = 16
 MAX_PART_HEADERS = 16 * 2**10
 MAX_TEXT_PART = 64 * 2**10
@@ -82,24 +82,36 @@ class _Form:
         return count
 
     def _receive_past_parser(self, buffer: memoryview) -> int:
-        """Receive straight to where it is wanted what the parser would only copy; 0 if it has
-        to see what came, as it will next."""
-        chunk = bytes(buffer[: self._body.readinto(buffer)])
-        if not self._is_plain(chunk):
-            self._unparsed, self._parser_is_empty = chunk, False
-            return 0
-        self._received += len(chunk)
-        self._file_size += len(chunk)
-        return len(chunk)
+        """Receive straight to where it is wanted what the parser would only copy; says how much
+        of it. From where a boundary may be in it, the parser gets it next."""
+        received = buffer[: self._body.readinto(buffer)]
+        plain = self._plain(received)
+        if plain < len(received) or not received:
+            self._unparsed, self._parser_is_empty = bytes(received[plain:]), False
+        self._received += plain
+        self._file_size += plain
+        return plain
+
+    def _plain(self, received: memoryview) -> int:
+        """How many bytes come before all that may belong to a boundary."""
+        # Looked through in copies that stay in the processor's cache.
+        for start in range(0, len(received), PIECE):
+            if self._delimiter in bytes(received[start : start + PIECE + len(self._delimiter)]):
+                return start
+        return len(received) - self._begun(bytes(received[-len(self._delimiter) :]))
+
+    def _begun(self, end: bytes) -> int:
+        """How many bytes at the end may be the beginning of a boundary."""
+        at = end.rfind(b"\r")
+        return len(end) - at if at >= 0 and self._delimiter.startswith(end[at:]) else 0
 
     def _is_plain(self, chunk: bytes) -> bool:
-        """Whether no boundary is in it, whole or begun: within the file the parser makes one
-        piece of such a chunk, and keeps nothing. Of a very short one that cannot be said."""
+        """Whether the parser, which may hold something already, makes one piece of the chunk at
+        most and keeps nothing: of a very short one that cannot be said."""
         delimiter = self._delimiter
         if len(chunk) < len(delimiter) or delimiter in chunk:
             return False
-        begun = chunk.rfind(b"\r", -len(delimiter))
-        return begun < 0 or not delimiter.startswith(chunk[begun:])
+        return not self._begun(chunk[-len(delimiter) :])
 
     def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
         while True:

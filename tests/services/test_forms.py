@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from errors import ApiError
-from services.forms import MAX_PART_HEADERS, MAX_PARTS, MAX_TEXT_PART, PIECE, form_submission
+from services.forms import (
+    LONG_PIECE,
+    MAX_PART_HEADERS,
+    MAX_PARTS,
+    MAX_TEXT_PART,
+    PIECE,
+    form_submission,
+)
 from services.intake import Submission
 from services.media_types import HEAD
 from tests.services.readers import Chunks, read_all
@@ -120,12 +127,25 @@ NEARLY = st.sampled_from(
     st.integers(1, 60),
 )
 @example([b"x" * 30, b"\r\n--bound", b"y" * 30], [152, 20, 2, 20], 60)
+@example([b"x" * 300, b"\r\n--bound", b"y" * 30], [200, 60, 40, 3], 60)
 def test_boundaries_that_are_begun(pieces: list[bytes], sizes: list[int], wanted: int) -> None:
     """However a line that looks like a boundary is cut, in whatever the form is received."""
     content = b"".join(pieces)
     submission = form_submission(Uneven(form(file(content)), sizes), BOUNDARY, LIMIT)
     assert submission.content is not None
     assert read_all(submission.content, wanted) == content
+
+
+@pytest.mark.parametrize("at", [*range(PIECE - 30, PIECE + 5), LONG_PIECE - 1, LONG_PIECE])
+def test_the_end_of_a_file_across_the_pieces_that_are_looked_through(at: int) -> None:
+    """The first chunk ends within the content, the second one has the boundary at `at`."""
+    content = bytes(n % 251 for n in range(1000 + at))
+    body = form(file(content))
+    first = body.index(content) + 1000
+    uneven = Uneven(body, [first, LONG_PIECE])
+    submission = form_submission(uneven, BOUNDARY, LIMIT)
+    assert submission.content is not None
+    assert read_all(submission.content, 2 * LONG_PIECE) == content
 
 
 def test_a_long_file_is_received_where_it_is_wanted() -> None:
