@@ -12,7 +12,7 @@ from services.names import checked_metadata, checked_name, name_of_path
 from storage.interfaces import Reader
 
 PIECE = 2**18  # what a client that stalls holds
-LONG_PIECE = 2**21  # what is received at once where nothing of it is held
+LONG_PIECE = 2**22  # what is received at once where nothing of it is held
 MAX_PARTS = 16
 MAX_PART_HEADERS = 16 * 2**10
 MAX_TEXT_PART = 64 * 2**10
