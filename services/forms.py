@@ -98,20 +98,15 @@ class _Form:
         for start in range(0, len(received), PIECE):
             if self._delimiter in bytes(received[start : start + PIECE + len(self._delimiter)]):
                 return start
-        return len(received) - self._begun(bytes(received[-len(self._delimiter) :]))
-
-    def _begun(self, end: bytes) -> int:
-        """How many bytes at the end may be the beginning of a boundary."""
-        at = end.rfind(b"\r")
-        return len(end) - at if at >= 0 and self._delimiter.startswith(end[at:]) else 0
+        end = bytes(received[-len(self._delimiter) :])
+        begun = end.rfind(b"\r")
+        may_be_one = begun >= 0 and self._delimiter.startswith(end[begun:])
+        return len(received) - (len(end) - begun if may_be_one else 0)
 
     def _is_plain(self, chunk: bytes) -> bool:
         """Whether the parser, which may hold something already, makes one piece of the chunk at
         most and keeps nothing: of a very short one that cannot be said."""
-        delimiter = self._delimiter
-        if len(chunk) < len(delimiter) or delimiter in chunk:
-            return False
-        return not self._begun(chunk[-len(delimiter) :])
+        return len(chunk) >= len(self._delimiter) and self._plain(memoryview(chunk)) == len(chunk)
 
     def _parse(self) -> Iterator[MultipartSegment | bytes | None]:
         while True:

@@ -1,7 +1,5 @@
 """Forms in chunks of every size, and every way in which a form can be wrong."""
 
-import itertools
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from services.forms import (
 )
 from services.intake import Submission
 from services.media_types import HEAD
+from tests.contracts.readers import Uneven, pattern
 from tests.services.readers import Chunks, read_all
 from tests.services.test_digests import CONTENT, MD5, SHA256, encoded
 
@@ -103,17 +102,16 @@ def test_large_content_passes_in_pieces(wanted: int) -> None:
     assert passed == content
 
 
-class Uneven(Chunks):
-    """Chunks of these sizes in turn, and again; `memory` has whose memory each went to."""
+class Watched(Uneven):
+    """`memory` has whose memory each piece went to."""
 
-    def __init__(self, content: bytes, sizes: list[int]) -> None:
-        super().__init__(content)
-        self._sizes = itertools.cycle(sizes)
+    def __init__(self, content: bytes, sizes: tuple[int, ...]) -> None:
+        super().__init__(content, sizes)
         self.memory: list[object] = []
 
     def readinto(self, buffer: memoryview, /) -> int:
         self.memory.append(buffer.obj)
-        return super().readinto(buffer[: next(self._sizes)])
+        return super().readinto(buffer)
 
 
 NEARLY = st.sampled_from(
@@ -123,12 +121,14 @@ NEARLY = st.sampled_from(
 
 @given(
     st.lists(st.one_of(NEARLY, st.binary(max_size=40))),
-    st.lists(st.integers(1, 60), min_size=1),
+    st.lists(st.integers(1, 60), min_size=1).map(tuple),
     st.integers(1, 60),
 )
-@example([b"x" * 30, b"\r\n--bound", b"y" * 30], [152, 20, 2, 20], 60)
-@example([b"x" * 300, b"\r\n--bound", b"y" * 30], [200, 60, 40, 3], 60)
-def test_boundaries_that_are_begun(pieces: list[bytes], sizes: list[int], wanted: int) -> None:
+@example([b"x" * 30, b"\r\n--bound", b"y" * 30], (152, 20, 2, 20), 60)
+@example([b"x" * 300, b"\r\n--bound", b"y" * 30], (200, 60, 40, 3), 60)
+def test_boundaries_that_are_begun(
+    pieces: list[bytes], sizes: tuple[int, ...], wanted: int
+) -> None:
     """However a line that looks like a boundary is cut, in whatever the form is received."""
     content = b"".join(pieces)
     submission = form_submission(Uneven(form(file(content)), sizes), BOUNDARY, LIMIT)
@@ -139,18 +139,18 @@ def test_boundaries_that_are_begun(pieces: list[bytes], sizes: list[int], wanted
 @pytest.mark.parametrize("at", [*range(PIECE - 30, PIECE + 5), LONG_PIECE - 1, LONG_PIECE])
 def test_the_end_of_a_file_across_the_pieces_that_are_looked_through(at: int) -> None:
     """The first chunk ends within the content, the second one has the boundary at `at`."""
-    content = bytes(n % 251 for n in range(1000 + at))
+    content = pattern(1000 + at)
     body = form(file(content))
     first = body.index(content) + 1000
-    uneven = Uneven(body, [first, LONG_PIECE])
+    uneven = Uneven(body, (first, LONG_PIECE))
     submission = form_submission(uneven, BOUNDARY, LIMIT)
     assert submission.content is not None
     assert read_all(submission.content, 2 * LONG_PIECE) == content
 
 
 def test_a_long_file_is_received_where_it_is_wanted() -> None:
-    content = bytes(n % 251 for n in range(8 * PIECE))
-    body = Uneven(form(file(content)), [PIECE])
+    content = pattern(8 * PIECE)
+    body = Watched(form(file(content)), (PIECE,))
     intake = form_submission(body, BOUNDARY, LIMIT).content
     assert intake is not None
     wanted = bytearray(len(content) + 1)
