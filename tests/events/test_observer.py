@@ -3,7 +3,7 @@
 import hashlib
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -949,13 +949,19 @@ def test_a_reading_that_is_broken_off_tells_nothing(world: World, bucket: Memory
     assert live(world) == before
 
 
-def test_a_reading_of_what_somebody_changes_meanwhile(world: World, bucket: MemoryBucket) -> None:
-    """What it tells is of content that is no more: it is not written over the new."""
+def reading_begun(world: World, bucket: MemoryBucket) -> tuple[Document, Iterator[bytes]]:
+    """A document, and the second of the two pieces of its object, which is still to be read."""
     bucket.put(KEY, b"\x01" * (2 * PIECE))
     observe(world)
-    before = live(world)
-    pieces = iter(world.catalog.open(before, 0, 2 * PIECE))
+    document = live(world)
+    pieces = iter(world.catalog.open(document, 0, 2 * PIECE))
     next(pieces)
+    return document, pieces
+
+
+def test_a_reading_of_what_somebody_changes_meanwhile(world: World, bucket: MemoryBucket) -> None:
+    """What it tells is of content that is no more: it is not written over the new."""
+    _, pieces = reading_begun(world, bucket)
     bucket.put(KEY, b"new")
     somebody(world).observe(OURS, KEY)
     list(pieces)
@@ -964,11 +970,7 @@ def test_a_reading_of_what_somebody_changes_meanwhile(world: World, bucket: Memo
 
 
 def test_a_reading_does_not_undo_a_rename(world: World, bucket: MemoryBucket) -> None:
-    bucket.put(KEY, b"\x01" * (2 * PIECE))
-    observe(world)
-    before = live(world)
-    pieces = iter(world.catalog.open(before, 0, 2 * PIECE))
-    next(pieces)
+    before, pieces = reading_begun(world, bucket)
     world.update(before["file_id"], file_name="renamed")
     list(pieces)
     assert live(world)["file_name"] == "renamed"
