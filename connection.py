@@ -5,11 +5,14 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 LARGEST_RECV = 2**18  # the buffer of a `recv`, which a client that stalls holds
 WINDOW_SECONDS, FLOOR = 60.0, 1024  # bytes a second, while the server waits for the client
+
+Result = TypeVar("Result")
 
 
 class Connection(socket.socket):
@@ -59,24 +62,14 @@ class Connection(socket.socket):
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Raises TimeoutError for a client that stalls or is too slow."""
         self._ask_for_body()
-        while True:
-            try:
-                piece = super().recv(min(size, LARGEST_RECV), flags)
-                break
-            except BlockingIOError:
-                self._wait_for_bytes()
+        piece = _tried(self._wait_for_bytes, super().recv, min(size, LARGEST_RECV), flags)
         self._judge(len(piece))
         return piece
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Raises TimeoutError for a client that stalls or is too slow."""
         self._ask_for_body()
-        while True:
-            try:
-                count = super().recv_into(buffer, nbytes, flags)
-                break
-            except BlockingIOError:
-                self._wait_for_bytes()
+        count = _tried(self._wait_for_bytes, super().recv_into, buffer, nbytes, flags)
         self._judge(count)
         return count
 
@@ -93,6 +86,10 @@ class Connection(socket.socket):
             seconds = min(seconds, self._timeout)
         self._wait_for(select.POLLIN, seconds)
         self._waited += time.monotonic() - begun
+
+    def _wait_for_room(self) -> None:
+        """Wait until the client has taken some of what it was sent."""
+        self._wait_for(select.POLLOUT, self.patience)
 
     def _wait_for(self, event: int, seconds: float) -> None:
         if not self._comes(event, max(seconds, 0.001)):
@@ -115,11 +112,7 @@ class Connection(socket.socket):
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of it. Raises TimeoutError where nothing of it moves for `patience`."""
-        while True:
-            try:
-                return super().send(data, flags)
-            except BlockingIOError:
-                self._wait_for(select.POLLOUT, self.patience)
+        return _tried(self._wait_for_room, super().send, data, flags)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send it all. Raises TimeoutError where nothing of it moves for `patience`."""
@@ -132,13 +125,9 @@ class Connection(socket.socket):
         says how many. Raises TimeoutError where nothing moves for `patience`."""
         if count is None:
             raise ValueError("the service knows how much it sends")
-        sent = 0
+        to, of, sent = self.fileno(), file.fileno(), 0
         while sent < count:
-            try:
-                more = os.sendfile(self.fileno(), file.fileno(), offset + sent, count - sent)
-            except BlockingIOError:
-                self._wait_for(select.POLLOUT, self.patience)
-                continue
+            more = _tried(self._wait_for_room, os.sendfile, to, of, offset + sent, count - sent)
             if not more:
                 break
             sent += more
@@ -157,7 +146,16 @@ class Connection(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
     def _discard(self, until: float) -> None:
-        while (left := until - time.monotonic()) > 0 and self._comes(select.POLLIN, left):
+        while (left := until - time.monotonic()) > 0 and self.is_readable_within(left):
             with suppress(BlockingIOError):
                 if not super().recv(2**18):
                     return
+
+
+def _tried(wait: Callable[[], None], call: Callable[..., Result], *given: Any) -> Result:
+    """What `call` gives, at once or after as many waits as it takes."""
+    while True:
+        try:
+            return call(*given)
+        except BlockingIOError:
+            wait()
